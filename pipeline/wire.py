@@ -24,9 +24,7 @@ _decoder = msgspec.msgpack.Decoder(tuple[int, str, str, str, str, dict[str, list
 
 def encode(record: Record) -> bytes:
     """The payload of `record`; the same record gives the same bytes."""
-    plain = _encoder.encode(
-        (VERSION, record.key, record.universe, record.trade_date, record.source, record.tables)
-    )
+    plain = _encoder.encode((VERSION, record.key, record.universe, record.trade_date, record.source, record.tables))
     return zstandard.ZstdCompressor(level=1).compress(plain)
 
 
@@ -36,13 +34,9 @@ def decode(payload: bytes) -> Record:
         plain = zstandard.ZstdDecompressor().decompress(payload, max_output_size=_MAX_PLAIN_BYTES)
         version, key, universe, trade_date, source, tables = _decoder.decode(plain)
     except (zstandard.ZstdError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise JournalDamagedError(
-            f"a journal payload of {len(payload)} bytes cannot be read: {error}"
-        ) from error
+        raise JournalDamagedError(f"a journal payload of {len(payload)} bytes cannot be read: {error}") from error
     if version != VERSION:
-        raise JournalDamagedError(
-            f"journal payload version {version} is not {VERSION}: written by another release"
-        )
+        raise JournalDamagedError(f"journal payload version {version} is not {VERSION}: written by another release")
     return Record(key, universe, trade_date, source, tables)
 
 
