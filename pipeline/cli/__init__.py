@@ -8,6 +8,7 @@ import click
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("pipeline.cli.run:run", "Poll the market, compute breadth, store it: what cron starts."),
+    "config": ("pipeline.cli.config:config", "Print the effective settings and where each came from."),
 }
 """{command: (module:attribute, one line for --help)}, in the order of the help."""
 
