@@ -1,0 +1,189 @@
+"""What every child process has in common, and the supervisor's handle on one. Layer 3.
+
+A child is spawned (never forked), ignores SIGINT and SIGTERM (the supervisor stops it, upstream first), exits at once
+when its parent dies, and leaves no core file. Pipes, hint queue and log belong to one incarnation and are thrown away
+with it: a killed user of a multiprocessing queue leaves its lock held for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import queue as queues
+import resource
+import signal
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from importlib import import_module
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from pipeline import health, logs
+from pipeline.errors import PipelineError
+
+SPAWN = multiprocessing.get_context("spawn")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """A child's ends: `health` is written, `control` is read (words such as "stop"), `hints` by role."""
+
+    role: str
+    health: Connection
+    control: Connection
+    hints: Any
+    log_queue: Any
+    log_level: str
+
+
+def child_main(target: str, plan: Any, ends: Ends) -> None:
+    """The first function of every child; `target` is `module:function`, called with (plan, ends, reporter)."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _watch_parent()
+    logs.configure_child(ends.role, ends.log_queue, ends.log_level)
+    reporter = health.Reporter(ends.health)
+    reporter.report(state="starting")
+    code = _call(target, plan, ends, reporter)
+    _leave(ends, code)
+
+
+def _call(target: str, plan: Any, ends: Ends, reporter: health.Reporter) -> int:
+    module, _, function = target.partition(":")
+    try:
+        getattr(import_module(module), function)(plan, ends, reporter)
+    except PipelineError as error:
+        reporter.report(state="stopped", fatal=str(error), exit_code=error.exit_code)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the last line of defence: said once, without locals
+        log.error("stopped by a fault of the program: %s", _where(error))  # noqa: TRY400
+        reporter.report(state="stopped", exit_code=1)
+        return 1
+    reporter.report(state="stopped", exit_code=0)
+    return 0
+
+
+def _where(error: Exception) -> str:
+    """The fault and the lines it passed, on one line; no values of variables, which may be secrets."""
+    steps = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
+    return f"{type(error).__name__}: {error} (at {' > '.join(steps)})"
+
+
+def _leave(ends: Ends, code: int) -> None:
+    """Ends the process without waiting for anybody to read what it still has to say."""
+    for queue in (ends.log_queue, ends.hints):
+        if queue is not None:
+            with contextlib.suppress(OSError, ValueError):
+                queue.close()
+                threading.Thread(target=queue.join_thread, daemon=True).start()
+    deadline = time.monotonic() + 0.5
+    while time.monotonic() < deadline and any(t.name == "QueueFeederThread" for t in threading.enumerate()):
+        time.sleep(0.01)
+    os._exit(code)
+
+
+def _watch_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+class Child:
+    """The supervisor's handle on one role. `state` is the newest report; `restarts` counts new incarnations."""
+
+    def __init__(self, role: str, target: str, plan: Any, *, log_level: str, queue_size: int) -> None:
+        self.role, self.target, self.plan = role, target, plan
+        self._log_level, self._queue_size = log_level, queue_size
+        self.state: dict[str, Any] = {}
+        self.restarts = -1
+        self.last_beat = 0.0
+        self.started = 0.0
+        self.stopping = False
+        self.process: Any = None
+
+    def start(self) -> None:
+        """A new incarnation, with new pipes, a new queue and a new log."""
+        self._health, health_w = SPAWN.Pipe(duplex=False)
+        control_r, self._control = SPAWN.Pipe(duplex=False)
+        os.set_blocking(self._control.fileno(), False)
+        self.hints = SPAWN.Queue(self._queue_size)
+        self._log = logs.ChildLog(self.role)
+        ends = Ends(self.role, health_w, control_r, self.hints, self._log.queue, self._log_level)
+        self.process = SPAWN.Process(target=child_main, args=(self.target, self.plan, ends), name=self.role)
+        self.process.start()
+        health_w.close()
+        control_r.close()
+        self.restarts += 1
+        self.started = self.last_beat = time.monotonic()
+        self.stopping = False
+
+    @property
+    def pid(self) -> int | None:
+        return self.process.pid if self.process is not None else None
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.exitcode is None
+
+    @property
+    def waitables(self) -> list[Any]:
+        return [self._health, self.process.sentinel] if self.alive else []
+
+    def listen(self) -> bool:
+        """Takes in what the child reported; True when there was something."""
+        if self.process is None:
+            return False
+        try:
+            news = health.receive(self._health)
+        except (EOFError, OSError):
+            return False
+        if news is None:
+            return False
+        self.state = news
+        self.last_beat = time.monotonic()
+        return True
+
+    def say(self, word: str) -> None:
+        """Sends a word down the control pipe; dropped when the child is gone or does not read."""
+        with contextlib.suppress(OSError, ValueError):
+            self._control.send_bytes(word.encode())
+
+    def hint(self, message: Any) -> bool:
+        """Puts a hint on the child's queue without waiting; False when it is full."""
+        try:
+            self.hints.put_nowait(message)
+        except (queues.Full, ValueError, OSError):
+            return False
+        return True
+
+    def kill(self) -> None:
+        if self.alive:
+            self.process.kill()
+
+    def reap(self) -> int:
+        """Throws the dead incarnation's pipes, queue and log away; returns its exit code (negative: signal)."""
+        self.process.join()
+        code = int(self.process.exitcode)
+        self.listen()
+        for pipe in (self._health, self._control):
+            pipe.close()
+        self.hints.cancel_join_thread()
+        self.hints.close()
+        self.closing_log = self._log.close()
+        self.process.close()
+        self.process = None
+        return code

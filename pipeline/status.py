@@ -1,0 +1,82 @@
+"""The status file and the day's history in the state directory: written by the supervisor, read by anybody. Layer 2.
+
+`status.json` is replaced atomically about once a second. `history-YYYY-MM-DD.jsonl` (UTC day) gets a line every few
+seconds, so that the day's operations survive a restart of the page and of the pipeline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+FILE = "status.json"
+HISTORY_DAYS = 7
+FRESH_S = 10.0
+"""A status older than this belongs to a pipeline that no longer runs."""
+MAX_STATUS_BYTES = 4 * 1024 * 1024
+
+
+def write(directory: Path, status: dict[str, Any]) -> None:
+    """Replaces the status file. Raises OSError (a full disk)."""
+    temporary = directory / f".{FILE}.new"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    descriptor = os.open(temporary, flags, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(msgspec.json.encode(status))
+    temporary.replace(directory / FILE)
+
+
+def read(directory: Path) -> dict[str, Any] | None:
+    """The newest status, None when there is none that can be read. A symbolic link is not followed."""
+    try:
+        descriptor = os.open(directory / FILE, os.O_RDONLY | os.O_NOFOLLOW)
+        with os.fdopen(descriptor, "rb") as file:
+            found = msgspec.json.decode(file.read(MAX_STATUS_BYTES))
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def age_s(status: dict[str, Any], now: datetime) -> float:
+    """Seconds since the status was written."""
+    return (now - datetime.fromisoformat(status["updated_at"])).total_seconds()
+
+
+def history_file(directory: Path, day: datetime) -> Path:
+    return directory / f"history-{day.astimezone(UTC):%Y-%m-%d}.jsonl"
+
+
+def append_history(directory: Path, now: datetime, sample: dict[str, Any]) -> None:
+    """Adds a line to the day's history. Raises OSError (a full disk)."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    descriptor = os.open(history_file(directory, now), flags, 0o600)
+    try:
+        os.write(descriptor, msgspec.json.encode(sample) + b"\n")
+    finally:
+        os.close(descriptor)
+
+
+def read_history(directory: Path, day: datetime) -> Iterator[dict[str, Any]]:
+    """The day's samples, oldest first; a torn last line is left out."""
+    try:
+        descriptor = os.open(history_file(directory, day), os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return
+    with os.fdopen(descriptor, "rb") as file:
+        for line in file:
+            with contextlib.suppress(msgspec.MsgspecError):
+                yield msgspec.json.decode(line)
+
+
+def prune_history(directory: Path, now: datetime) -> None:
+    """Removes history files older than a week."""
+    oldest = history_file(directory, now - timedelta(days=HISTORY_DAYS)).name
+    for file in directory.glob("history-????-??-??.jsonl"):
+        if file.name < oldest:
+            file.unlink(missing_ok=True)
