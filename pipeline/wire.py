@@ -1,6 +1,7 @@
 """Records as bytes: what the journal keeps. Layer 1, pure.
 
-A payload is zstandard(msgpack([1, key, universe, trade_date, source, {table: rows}])). The digest chains: it covers
+A payload is zstandard(msgpack([1, key, universe, trade_date, source, {table: rows}])), with zstandard's checksum: each
+one can be told sound by itself, wherever it is found. The digest chains: it covers
 the digest before, so a journal that was cut, edited or copied and continued elsewhere is told apart.
 """
 
@@ -25,7 +26,7 @@ _decoder = msgspec.msgpack.Decoder(tuple[int, str, str, str, str, dict[str, list
 def encode(record: Record) -> bytes:
     """The payload of `record`; the same record gives the same bytes."""
     plain = _encoder.encode((VERSION, record.key, record.universe, record.trade_date, record.source, record.tables))
-    return zstandard.ZstdCompressor(level=1).compress(plain)
+    return zstandard.ZstdCompressor(level=1, write_checksum=True).compress(plain)
 
 
 def decode(payload: bytes) -> Record:

@@ -1,0 +1,301 @@
+"""The journal's one writer. The fetcher's process (and `journal prune`, which holds the same locks).
+
+append() returns when the record survives a power cut. A failed flush or any other I/O error is never tried again: the
+kernel may have dropped the pages it could not write, and a second flush would claim success. The object is then
+unusable, the process exits, and the next open looks at what is really there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pipeline import wire
+from pipeline.errors import ConfigError, JournalError, JournalFullError
+from pipeline.journal import file as files
+from pipeline.journal import repair
+from pipeline.journal.file import Identity
+from pipeline.journal.mark import Mark
+from pipeline.lock import FileLock, state_directory
+from pipeline.model import Record
+
+LOCK = "journal.lock"
+HOLDER_WAIT_S = 15.0
+_CHECKPOINT_BYTES = 4 * 1024 * 1024
+_PRUNE_BATCH = 200
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Journal:
+    """Open it with Journal.open(). One thread at a time uses it; a mutex sees to that.
+
+    `findings`: one-line alarms about damage found and journals replaced; whoever opened the journal logs them.
+    """
+
+    def __init__(self, directory: Path, stream: str, clock: Callable[[], datetime], lock: FileLock) -> None:
+        self.directory = directory
+        self.path = directory / files.NAME
+        self.stream = stream
+        self._clock = clock
+        self._lock = lock
+        self._mutex = threading.RLock()
+        self._findings: list[str] = []
+        self._broken: str | None = None
+        self._open: files.Connection | None = None
+        self._last_seq = 0
+        self._last_digest = b""
+        self._mark = Mark(directory)
+        try:
+            self._recover()
+            self._load()
+        except BaseException:
+            if self._open is not None:
+                self._open.close()
+            self._mark.close()
+            raise
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        stream: str,
+        *,
+        clock: Callable[[], datetime] = _now,
+        wait_s: float = HOLDER_WAIT_S,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Journal:
+        """The journal of `stream` in `directory`, made when missing, replaced when damaged (see `findings`).
+
+        Waits `wait_s` seconds for an older holder to end, then raises JournalError naming it. Raises ConfigError for a
+        directory, a symbolic link, another stream or a newer format that cannot work, JournalFullError without room.
+        """
+        directory = state_directory(directory)
+        lock = FileLock(directory / LOCK)
+        if not lock.acquire(wait_s, sleep):
+            raise JournalError(f"journal {directory / files.NAME} is being written by {lock.holder()}; stop it first")
+        try:
+            return cls(directory, stream, clock, lock)
+        except BaseException:
+            lock.close()
+            raise
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        return tuple(self._findings)
+
+    @property
+    def journal_id(self) -> str:
+        return self._meta.journal_id
+
+    @property
+    def last_seq(self) -> int:
+        return self._last_seq
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self._meta.journal_id, self.stream, self._last_seq, self._meta.pruned_seq + 1)
+
+    @property
+    def _connection(self) -> files.Connection:
+        if self._open is None:
+            raise JournalError(f"journal {self.path} is closed")
+        return self._open
+
+    def append(self, record: Record) -> int:
+        """The record's number, once it is durable; a key that is there already keeps its number and its content.
+
+        Raises JournalFullError (nothing happened, try again when there is room) or JournalError (exit).
+        """
+        payload = wire.encode(record)
+        with self._usable():
+            self._follow_files()
+            known = self._seq_of(record.key)
+            if known is not None:
+                return known
+            seq, digest = self._last_seq + 1, wire.digest(self._last_digest, payload)
+            self._connection.execute(
+                "INSERT INTO record (seq, key, digest, taken_at, payload) VALUES (?, ?, ?, ?, ?)",
+                (seq, record.key, digest, files.utc_text(self._clock()), payload),
+            )
+            self._last_seq, self._last_digest = seq, digest
+            self._note_mark()
+            self._checkpoint_after(len(payload))
+            return seq
+
+    def has(self, key: str) -> bool:
+        with self._usable():
+            return self._seq_of(key) is not None
+
+    def keys_for(self, universe: str, trade_date: str, source: str) -> set[str]:
+        """Keys of that day's records (sessions too); those that retention removed are not known any more."""
+        start = f"{universe}|{trade_date}|"
+        with self._usable():
+            rows = self._connection.execute(
+                "SELECT key FROM record WHERE key >= ? AND key < ?", (start, start[:-1] + chr(ord("|") + 1))
+            )
+            return {key for (key,) in rows if key.endswith(f"|{source}")}
+
+    def rotate(self, reason: str) -> None:
+        """Begins a new journal, numbered from 1, with every readable record of this one, which is kept aside."""
+        with self._usable():
+            self._replace(repair.records(self._connection, self._last_seq), self._meta.journal_id, reason)
+            self._load()
+
+    def prune(self, through_seq: int, keep: timedelta) -> int:
+        """Removes records up to `through_seq` that are older than `keep`, oldest first; how many.
+
+        Stops at the first that is younger, and never removes the last record: its number and digest go on.
+        """
+        before = files.utc_text(self._clock() - keep)
+        removed = 0
+        with self._usable():
+            self._follow_files()
+            while True:
+                last = self._prunable(min(through_seq, self._last_seq - 1), before)
+                if last <= self._meta.pruned_seq:
+                    return removed
+                removed += last - self._meta.pruned_seq
+                self._remove_through(last)
+
+    def compact(self) -> None:
+        """Gives the room of removed records back to the disk; rewrites the file, so not while polls are taken."""
+        with self._usable():
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Releases the journal; nothing is waiting to be written."""
+        with self._mutex:
+            if self._broken is None:
+                with suppress(JournalError), files.worded(self.path):
+                    self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._broken = "the journal is closed"
+            if self._open is not None:
+                self._open.close()
+            self._mark.close()
+            self._lock.close()
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        with self._mutex:
+            if self._broken is not None:
+                raise JournalError(self._broken)
+            try:
+                with files.worded(self.path):
+                    yield
+            except JournalFullError:
+                raise
+            except JournalError as error:
+                self._broken = str(error)
+                raise
+            finally:
+                if self._open is not None and self._open.in_transaction:
+                    self._open.rollback()
+
+    def _recover(self) -> None:
+        """A sound journal at `path`, whatever was there; `findings` say what was wrong."""
+        files.refuse_links(self.path)
+        finished = repair.switch(self.directory, self._mark)
+        if finished is not None:
+            self._findings.append(f"journal {finished} was put in place, as an earlier start had begun to do")
+        last_known = self._mark.read()
+        upper = 0 if last_known is None else last_known[1]
+        if not self.path.exists():
+            if upper:
+                self._findings.append(f"journal {self.path} is gone with its {upper} records; a new one begins")
+            self._replace(iter(()), "unknown", None)
+            return
+        wrong = repair.damage(self.path, self.stream, last_known)
+        if wrong is not None:
+            old = repair.journal_id_of(self.path) if self.path.stat().st_size else None
+            old = old or (last_known[0] if last_known else "unknown")
+            self._replace(repair.readable(self.path, upper), old, wrong)
+        elif last_known is None:
+            self._findings.append(f"{self.directory / 'journal.mark'} is missing or torn; it is written again")
+
+    def _replace(self, source: Iterator[tuple[str, bytes]], old_id: str, reason: str | None) -> None:
+        """`reason`: None when there was no journal."""
+        there = self.path.exists() or files.side_files(self.path)[0].exists()
+        aside = repair.aside_name(self.directory, old_id) if there else ""
+        carried = repair.build(self.directory, self.stream, source, self._clock, aside)
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+        new_id = repair.switch(self.directory, self._mark)
+        if reason is not None:
+            self._findings.append(
+                f"journal {old_id} is replaced ({reason}): journal {new_id} begins with the {carried} records "
+                f"that can be read, all databases get them again; the old file is kept as {aside}"
+            )
+
+    def _load(self) -> None:
+        with files.worded(self.path):
+            self._open = files.connect(self.path, readonly=False)
+            self._meta = files.load_meta(self._connection, self.path)
+            self._last_seq = files.identity(self._connection, self._meta).last_seq
+            self._last_digest = files.digest_at(self._connection, self._meta, self._last_seq) or b""
+        self._files = files.file_identity(self.path)
+        self._unsaved_bytes = 0
+        self._note_mark()
+
+    def _follow_files(self) -> None:
+        """A journal whose files were deleted or replaced under us is invisible to readers and lost on exit."""
+        if files.file_identity(self.path) != self._files:
+            self.rotate("its files were deleted or replaced while it was open")
+
+    def _seq_of(self, key: str) -> int | None:
+        row = self._connection.execute("SELECT seq FROM record WHERE key = ?", (key,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def _note_mark(self) -> None:
+        """The record is safe without it; a full disk may not fail an append that has happened."""
+        try:
+            self._mark.write(self._meta.journal_id, self._last_seq)
+        except OSError as error:
+            finding = f"{self.directory / 'journal.mark'} cannot be written: {error.strerror}"
+            if finding not in self._findings:
+                self._findings.append(finding)
+
+    def _checkpoint_after(self, payload_bytes: int) -> None:
+        """Moves the write-ahead log into the file from time to time; PASSIVE never waits for a reader."""
+        self._unsaved_bytes += payload_bytes
+        if self._unsaved_bytes < _CHECKPOINT_BYTES:
+            return
+        try:
+            with files.worded(self.path):
+                _, logged, saved = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except JournalFullError:
+            return  # the log keeps the records; the file grows when there is room
+        self._unsaved_bytes = 0 if logged == saved else _CHECKPOINT_BYTES - _CHECKPOINT_BYTES // 4
+
+    def _prunable(self, through_seq: int, before: str) -> int:
+        """The last number of the next batch to remove; `pruned_seq` when there is none."""
+        last = self._meta.pruned_seq
+        rows = self._connection.execute(
+            "SELECT seq, taken_at FROM record WHERE seq <= ? ORDER BY seq LIMIT ?", (through_seq, _PRUNE_BATCH)
+        )
+        for seq, taken_at in rows:
+            if taken_at >= before:
+                break
+            last = int(seq)
+        return last
+
+    def _remove_through(self, seq: int) -> None:
+        digest = files.digest_at(self._connection, self._meta, seq)
+        if digest is None:
+            raise ConfigError(f"journal {self.path} has no record {seq}")
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute("DELETE FROM record WHERE seq <= ?", (seq,))
+        self._connection.executemany(
+            "UPDATE meta SET value = ? WHERE name = ?", ((str(seq), "pruned_seq"), (digest.hex(), "pruned_digest"))
+        )
+        self._connection.execute("COMMIT")
+        self._meta = files.load_meta(self._connection, self.path)
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
