@@ -1,4 +1,4 @@
-"""The project's own Yahoo: a threaded server on 127.0.0.1 that speaks cookie, crumb and v7 quotes in the recorded shapes.
+"""The project's own Yahoo: a threaded server on 127.0.0.1 with cookie, crumb and v7 quotes in the recorded shapes.
 
 Tests drive it in process (`with LoopbackYahoo() as yahoo: yahoo.set_quote(...)`); integration tests and the bench run
 it as a process (`python -m tests.loopback_yahoo --recording NAME --port 0`), which prints its URL on the first line and
@@ -21,11 +21,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 UNITS = 10_000
-ALWAYS_SENT = ("symbol", "quoteType", "exchange", "marketState", "exchangeDataDelayedBy", "exchangeTimezoneName", "region")
+ALWAYS_SENT = {"symbol", "quoteType", "exchange", "marketState", "exchangeDataDelayedBy", "region"}
 """Fields Yahoo sends even when `fields=` does not name them (recorded: quote_TSLA_fields_limited_2025.json)."""
 
 
-def quote_row(symbol: str, price: Any, prev_close: Any, volume: Any = 1000, trade_time: Any = None, **more: Any) -> dict:
+def quote_row(symbol: str, price: Any, prev_close: Any, volume: Any = 1000, trade_time: Any = None, **more: Any):
     """One v7 row; prices in currency. `more` overrides or adds fields; a field given as `...` is left out."""
     indian = symbol.endswith(".NS") or symbol in ("^NSEI", "^CRSLDX", "^NSEBANK", "^CNXIT")
     row = {
@@ -151,7 +151,7 @@ class LoopbackYahoo:
 
     def order(self, order: dict[str, Any]) -> None:
         """`{"behave": {"kind": "status", "status": 429, "times": 3}}`, `{"recover": true}`, `{"latency_s": 0.5}`,
-        `{"max_list": 20}`, `{"expire_crumb": true}`, `{"quotes": [v7 rows]}`, `{"moment": "2023-04-05T10:00:00+05:30"}`."""
+        `{"max_list": 20}`, `{"expire_crumb": true}`, `{"quotes": [v7 rows]}`, `{"moment": "2023-04-05T10:00+05:30"}`."""
         if "behave" in order:
             self.behave(**order["behave"])
         if order.get("recover"):
@@ -197,7 +197,7 @@ class LoopbackYahoo:
         asked = symbols[-1:] if self.only_last else symbols
         rows = [self.quotes[symbol] for symbol in asked if symbol in self.quotes]
         if fields:
-            keep = {*fields, *ALWAYS_SENT}
+            keep = ALWAYS_SENT.union(fields)
             rows = [{key: value for key, value in row.items() if key in keep} for row in rows]
         return {"quoteResponse": {"result": rows, "error": None}}
 
@@ -293,7 +293,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Follow:
-    """A recording as v7 rows: at a moment, or moving with the clock (`speed` recorded seconds a second from `start`)."""
+    """A recording as v7 rows: at a moment, or moving on (`speed` recorded seconds a second from `start`)."""
 
     def __init__(self, name: str, today: bool = False, start: datetime | None = None, speed: float = 0.0) -> None:
         from pipeline.sources.recording import open_recording
@@ -342,7 +342,7 @@ class _Follow:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recording", help="path or name of an embedded recording")
-    parser.add_argument("--at", help="moment of the recording, ISO or HH:MM (default: its close; with --speed its open)")
+    parser.add_argument("--at", help="moment, ISO or HH:MM (default: the close; with --speed the open)")
     parser.add_argument("--speed", type=float, default=0.0, help="recorded seconds a second; 0 stands still")
     parser.add_argument("--today", action="store_true", help="move the trades to the exchange's present day")
     parser.add_argument("--port", type=int, default=0)
