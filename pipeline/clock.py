@@ -1,4 +1,4 @@
-"""The clock that is injected: wall time is data, timers use the monotonic one. Layer 0."""
+"""The clock as an argument. Layer 0. Wall time is data (`now`); timers and deadlines use `monotonic` only."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from typing import Protocol
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """The wall time, aware, in UTC."""
-        ...
+        """The present instant, aware, UTC."""
 
     def monotonic(self) -> float:
-        """Seconds on a clock that never goes back."""
-        ...
+        """Seconds that never jump; only differences mean something."""
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The machine's clocks."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
