@@ -124,6 +124,11 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def clock(poll_time: object) -> str:
+    """The time of `2026-11-26 09:20:00` or `2026-11-26T09:20:00+05:30`; empty for none."""
+    return str(poll_time)[11:19] if poll_time else ""
+
+
 def section(mapping: Mapping[str, Any] | None, key: str) -> Mapping[str, Any]:
     """`mapping[key]` when it is a mapping, else an empty one: a status may lack any part."""
     value = (mapping or {}).get(key)

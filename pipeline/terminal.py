@@ -15,7 +15,7 @@ from typing import TextIO
 DEFAULT_WIDTH = 80
 _MIN_WIDTH = 40
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
-_ASCII = str.maketrans({"█": "#", "▄": "#", "▀": "#", "░": ".", "─": "-", "│": "|", "…": "~", "·": ".", "−": "-"})
+_ASCII = str.maketrans({"█": "#", "▄": "#", "▀": "#", "░": ".", "─": "-", "│": "|", "…": "~", "·": "."})
 _SENTIMENT_COLOURS = (("BULLISH", "green"), ("BEARISH", "red"))
 
 

@@ -8,6 +8,10 @@ import click
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("pipeline.cli.run:run", "Poll the market, compute breadth, store it: what cron starts."),
+    "status": ("pipeline.cli.status:status", "Show processes, queue, journal and databases of a pipeline."),
+    "show": ("pipeline.cli.show:show", "Show the latest snapshot: counts, index, sectors, movers."),
+    "history": ("pipeline.cli.history:history", "Show the day's series as a table with a chart."),
+    "schedule": ("pipeline.cli.schedule:schedule", "Print a crontab line and systemd units for a universe."),
     "config": ("pipeline.cli.config:config", "Print the effective settings and where each came from."),
 }
 """{command: (module:attribute, one line for --help)}, in the order of the help."""

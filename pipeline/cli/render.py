@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from pipeline.figures import change_pct, duration, fit, grouped, pad, percent, plain, price, ratio, short_volume
@@ -186,7 +187,7 @@ def _resampled(values: Sequence[int], width: int) -> list[int]:
         repeat = max(1, width // count)
         return [value for value in values for _ in range(repeat)]
     edges = [index * count // width for index in range(width + 1)]
-    return [max(values[start:end], key=abs) for start, end in zip(edges, edges[1:], strict=False)]
+    return [max(values[start:end], key=abs) for start, end in pairwise(edges)]
 
 
 def _block(level: int, row: int, half: str) -> str:

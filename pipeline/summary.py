@@ -1,0 +1,84 @@
+"""What a run did, in the few lines that end it, that cron mails, and that say where to look next. Layer 2, pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import default_state_dir
+from pipeline.figures import clock, count, fit, grouped, percent, plain, ratio, section
+
+Status = Mapping[str, Any]
+
+
+def summary(status: Status) -> str:
+    """What the run did, and where to look next; every line at most 79 columns unless a path is longer."""
+    polls, market = section(status, "polls"), section(status, "market")
+    taken = (polls.get("taken") or 0) + (polls.get("partial") or 0)
+    partial = f" ({polls['partial']} partial)" if polls.get("partial") else ""
+    lines = [
+        f"{plain(status.get('universe', '-'))} {market.get('trade_date') or ''}: "
+        f"{count(polls.get('planned') or 0, 'poll')} planned, {taken} taken{partial}, "
+        f"{polls.get('skipped') or 0} skipped, {polls.get('failed') or 0} failed",
+    ]
+    if polls.get("lowest_coverage") is not None:
+        lines.append(f"lowest coverage {percent(100 * polls['lowest_coverage'])}")
+    lines += _last_counts(section(status, "poll"))
+    lines += [_database_line(database) for database in status.get("databases") or ()]
+    return "\n".join([*lines, *_further(status)]) + "\n"
+
+
+def _last_counts(poll: Status) -> list[str]:
+    if poll.get("advances") is None:
+        return []
+    return [
+        f"last poll {clock(poll.get('poll_time'))}: {poll['advances']} advances, {poll['declines']} declines, "
+        f"{poll.get('unchanged')} unchanged, ratio {ratio(poll.get('adv_decl_ratio'))}, "
+        f"{plain(poll.get('market_sentiment') or '-')}"
+    ]
+
+
+def _database_line(database: Status) -> str:
+    ahead = database.get("ahead") or 0
+    backlog = f"{count(ahead, 'record')} left in the journal for the next start" if ahead else "nothing waiting"
+    line = f"{plain(database.get('url', '-'))}: {grouped(database.get('rows_written') or 0)} rows, {backlog}"
+    if database.get("dead_letters"):
+        line += f", {count(database['dead_letters'], 'row')} refused (dead-letter list)"
+    if ahead and database.get("message"):
+        line += f" ({fit(database['message'], 120)})"
+    return line
+
+
+def _further(status: Status) -> list[str]:
+    """The commands to look further, ready to be copied, with no more options than they need."""
+    universe, directory = str(status.get("universe") or ""), str(status.get("state_dir") or "")
+    url = next((str(d["url"]) for d in status.get("databases") or () if d.get("url")), "")
+    where = ""
+    if url and url != f"sqlite:///{directory}/breadth.db":
+        where = f" --db {_quoted(url.replace(':***@', '@'))}"
+    chosen = f" --universe {_quoted(universe)}" if universe else ""
+    if directory and Path(directory) != default_state_dir(universe):
+        kept = f" --state-dir {_quoted(directory)}"
+        looked = where or kept
+    else:
+        kept, looked = chosen, where
+    return [
+        "look further:",
+        f"  breadth-pipeline show{looked}{chosen}",
+        f"  breadth-pipeline history{looked}{chosen}",
+        f"  breadth-pipeline dashboard{where}{kept}",
+        f"  breadth-pipeline status{kept}",
+        f"  breadth-pipeline verify{where}{kept}",
+    ]
+
+
+def _quoted(text: str) -> str:
+    """`text` as one word of a shell command."""
+    return shlex.quote(plain(text))
+
+
+def rows_written(status: Status) -> int:
+    """Rows stored so far, all databases together."""
+    return sum(database.get("rows_written") or 0 for database in status.get("databases") or ())
