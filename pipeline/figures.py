@@ -100,9 +100,11 @@ def byte_size(number: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """`12 s`, `3 min`, `2.5 h`."""
+    """`20 ms`, `12 s`, `3 min`, `2.5 h`."""
     if seconds is None or not math.isfinite(seconds):
         return NONE
+    if 0 < abs(seconds) < 1:
+        return f"{1000 * seconds:.0f} ms"
     if abs(seconds) < 10:
         return f"{seconds:.1f} s"
     if abs(seconds) < 120:

@@ -109,7 +109,7 @@ def status_lines(
         terminal.paint(
             f"{'Process':<32}{'Pid':>8}  {'State':<10}{'Beat':>7}{'CPU':>7}{'Memory':>10}{'Rest.':>6}", "bold"
         ),
-        *(_process_line(process) for process in found.get("processes") or ()),
+        *(_process_line(process, code != EXIT_NOT_RUNNING) for process in found.get("processes") or ()),
         "",
         terminal.paint(f"{'Database':<32}{'State':<9}{'Cursor':>8}{'Behind':>8}{'Rows':>13}{'Lag':>10}", "bold"),
         *(line for database in found.get("databases") or () for line in _database_lines(database)),
@@ -124,10 +124,10 @@ def status_lines(
     return lines + _warning_lines(found, terminal)
 
 
-def _process_line(process: Mapping[str, Any]) -> str:
-    cpu = process.get("cpu_pct")
+def _process_line(process: Mapping[str, Any], running: bool) -> str:
+    cpu, state = process.get("cpu_pct"), process.get("state", "-") if running else "gone"
     return (
-        f"{pad(process.get('role', '-'), 32)}{process.get('pid') or '-':>8}  {pad(process.get('state', '-'), 10)}"
+        f"{pad(process.get('role', '-'), 32)}{process.get('pid') or '-':>8}  {pad(state, 10)}"
         f"{duration(process.get('heartbeat_age_s')):>7}{percent(cpu):>7}{byte_size(process.get('rss_bytes')):>10}"
         f"{grouped(process.get('restarts')):>6}"
     )
