@@ -151,7 +151,7 @@ class LoopbackYahoo:
 
     def order(self, order: dict[str, Any]) -> None:
         """`{"behave": {"kind": "status", "status": 429, "times": 3}}`, `{"recover": true}`, `{"latency_s": 0.5}`,
-        `{"max_list": 20}`, `{"expire_crumb": true}`, `{"quotes": [v7 rows]}`, `{"moment": "2023-04-05T10:00+05:30"}`."""
+        `{"max_list": 20}`, `{"expire_crumb": true}`, `{"quotes": [v7 rows]}`, `{"moment": ISO with offset}`."""
         if "behave" in order:
             self.behave(**order["behave"])
         if order.get("recover"):
