@@ -18,6 +18,7 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -63,7 +64,7 @@ def _call(target: str, plan: Any, ends: Ends, reporter: health.Reporter) -> int:
     except PipelineError as error:
         reporter.report(state="stopped", fatal=str(error), exit_code=error.exit_code)
         return error.exit_code
-    except Exception as error:  # noqa: BLE001 - the last line of defence: said once, without locals
+    except Exception as error:
         log.error("stopped by a fault of the program: %s", _where(error))  # noqa: TRY400
         reporter.report(state="stopped", exit_code=1)
         return 1
@@ -103,17 +104,27 @@ def _watch_parent() -> None:
 
 
 class Child:
-    """The supervisor's handle on one role. `state` is the newest report; `restarts` counts new incarnations."""
+    """The supervisor's handle on one role, through all its incarnations.
+
+    `state`: the newest report. `restarts`: incarnations after the first. `restart_at`: when the next one is due.
+    `fatal`: why it must not be started again. `ended`: it did all there was to do.
+    """
 
     def __init__(self, role: str, target: str, plan: Any, *, log_level: str, queue_size: int) -> None:
         self.role, self.target, self.plan = role, target, plan
         self._log_level, self._queue_size = log_level, queue_size
         self.state: dict[str, Any] = {}
         self.restarts = -1
-        self.last_beat = 0.0
-        self.started = 0.0
-        self.stopping = False
+        self.last_beat = self.started = time.monotonic()
+        self.since = ""
+        self.backoff_s = 0.2
+        self.deaths: list[float] = []
+        self.restart_at: float | None = None
+        self.stopping = self.ended = self.given_up = False
+        self.fatal: str | None = None
+        self.exit_code = 0
         self.process: Any = None
+        self.hints: Any = None
 
     def start(self) -> None:
         """A new incarnation, with new pipes, a new queue and a new log."""
@@ -128,8 +139,9 @@ class Child:
         health_w.close()
         control_r.close()
         self.restarts += 1
+        self.restart_at = None
         self.started = self.last_beat = time.monotonic()
-        self.stopping = False
+        self.since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
     @property
     def pid(self) -> int | None:
@@ -138,6 +150,48 @@ class Child:
     @property
     def alive(self) -> bool:
         return self.process is not None and self.process.exitcode is None
+
+    @property
+    def dead(self) -> bool:
+        """It ended and was not buried yet."""
+        return self.process is not None and self.process.exitcode is not None
+
+    @property
+    def expected(self) -> bool:
+        """It is not running, but will be started again, or waits to be buried."""
+        return self.dead or (self.restart_at is not None and not self.given_up)
+
+    @property
+    def condition(self) -> str:
+        """starting, running, degraded, restarting, stopping or stopped."""
+        if not self.alive:
+            return "restarting" if self.restart_at is not None and not self.given_up else "stopped"
+        if self.stopping:
+            return "stopping"
+        if len(self.deaths) > 5 and time.monotonic() - self.deaths[-1] < 60:
+            return "degraded"
+        state: str = self.state.get("state", "starting")
+        return state
+
+    def settled(self, code: int) -> bool:
+        """Whether the incarnation that ended with `code` was the last one."""
+        if code == 0:
+            self.ended = True
+        elif code > 0 and code == self.state.get("exit_code") and self.state.get("fatal"):
+            self.fatal, self.exit_code = self.state["fatal"], code
+            return not self.state.get("poll")
+        return self.ended or self.given_up
+
+    def give_up(self) -> None:
+        """Kills it for good."""
+        self.given_up = True
+        self.kill()
+
+    def depth(self) -> int:
+        try:
+            return int(self.hints.qsize())
+        except (OSError, ValueError, AttributeError):
+            return 0
 
     @property
     def waitables(self) -> list[Any]:

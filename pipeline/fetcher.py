@@ -1,0 +1,316 @@
+"""The fetcher process: the main job. Polls the source on the session's grid, computes breadth, journals it. Layer 3.
+
+Never waits for the supervisor, the log, a writer or a database: the journal's commit is the only thing it waits for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue as queues
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipeline import agenda, breadth, records
+from pipeline.clock import Clock, SystemClock
+from pipeline.config import Settings
+from pipeline.health import Reporter
+from pipeline.intake import Intake
+from pipeline.journal import NAME as JOURNAL
+from pipeline.journal import Journal, JournalReader, free_bytes
+from pipeline.market import Market, open_market
+from pipeline.model import Answer, Outcome, Session, Snapshot, Universe
+from pipeline.process import Ends
+from pipeline.session import local_text
+from pipeline.tally import Tally
+from pipeline.wire import decode
+
+GO_S = 5.0
+"""Longest wait for the supervisor's word that some database accepts us, before the first poll of a run."""
+HOLIDAY_S = 1800
+FETCH_GRACE_S = 60.0
+RETRY_FULL_S = 5.0
+READY_S = 10
+"""Before the first poll of a day the session is journaled this much ahead."""
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPlan:
+    """What the fetcher needs; `begin`: when the run (not this incarnation) started; no database, no password."""
+
+    settings: Settings
+    universe: Universe | None
+    stream: str
+    begin: datetime
+
+
+class Stopped(Exception):
+    """The supervisor asked the fetcher to stop."""
+
+
+def run(plan: FetchPlan, ends: Ends, reporter: Reporter) -> None:
+    """The target of the fetcher child. Raises ConfigError or UsageError for what can never work."""
+    with contextlib.suppress(Stopped):
+        Fetcher(plan, ends, reporter, SystemClock()).run()
+
+
+class Fetcher:
+    def __init__(self, plan: FetchPlan, ends: Ends, reporter: Reporter, clock: Clock) -> None:
+        self._plan, self._ends, self._reporter, self._clock = plan, ends, reporter, clock
+        self._settings = plan.settings
+        self._references = breadth.References()
+        self._went = False
+        self._started = time.monotonic()
+        self._retried = 0.0
+        self._dropped = self._findings = self._delay_s = 0
+
+    def run(self) -> None:
+        """The main loop: for each poll that is due, wait for its instant, then poll or say why not."""
+        self._reporter.allow(120)
+        self._journal = Journal.open(self._settings.state_dir, self._plan.stream, clock=self._clock.now)
+        self._reader = JournalReader(self._settings.state_dir)
+        self._intake = Intake(self._journal, self._hint)
+        with contextlib.closing(self._journal):
+            self._log_findings()
+            plan = self._plan
+            market = open_market(self._settings, plan.universe, plan.begin, self._clock, self._unfinished)
+            with contextlib.closing(market.source):
+                self._session(market)
+
+    def _session(self, market: Market) -> None:
+        if market.session is None:
+            facts = {**market.report(self._clock.now()), **self._journal_report()}
+            self._reporter.report(phase="closed", closed=market.closed_line(), universe=market.universe.name, **facts)
+            return
+        due = self._begin(market).due
+        for index, instant in enumerate(due):
+            following = agenda.following(due, index)
+            self._wait(market, self._taken_at(market, instant, following))
+            if market.pace.passed(following):
+                self._skip(market, instant, "its time passed before it could be taken")
+            else:
+                self._poll(market, instant, following)
+        self._flush()
+        self._report(phase="done")
+
+    def _begin(self, market: Market) -> agenda.Agenda:
+        """Journals the session, restores what a former incarnation knew, and accounts for grid points that passed."""
+        session = market.session
+        assert session is not None
+        known = self._known(market.universe.name, session, market.source.name)
+        todo = market.agenda(known, self._clock)
+        self._tally = Tally(todo.planned)
+        if known:
+            self._restore(session, market.source.name)
+        self._report(phase="waiting", universe=market.universe.name, todo=len(todo.due))
+        if market.live and todo.due:
+            self._wait(market, todo.due[0] - timedelta(seconds=READY_S))
+        self._intake.append(
+            records.session_record(
+                universe=market.universe, session=session, interval_s=market.interval_s, source=market.source.name
+            )
+        )
+        for instant in todo.missed:
+            self._skip(market, instant, "the pipeline was not running")
+        self._report(phase="open")
+        return todo
+
+    def _known(self, universe: str, session: Session, source: str) -> set[str]:
+        """Poll times (local text) of this session's polls in the journal."""
+        keys = self._journal.keys_for(universe, session.trade_date.isoformat(), source)
+        return {text for text in (key.split("|")[2] for key in keys) if not text.startswith("session:")}
+
+    def _unfinished(self, universe: str, session: Session, source: str) -> bool:
+        known = self._known(universe, session, source)
+        return bool(known) and local_text(session.close) not in known
+
+    def _restore(self, session: Session, source: str) -> None:
+        """Counts and frozen previous closes of the session's polls that a former incarnation took."""
+        day = session.trade_date.isoformat()
+        for entry in self._reader.entries():
+            record = decode(entry.payload)
+            if record.trade_date == day and record.source == source:
+                self._tally.remember(record)
+                self._references.restore(*records.frozen_references(record))
+
+    def _taken_at(self, market: Market, instant: datetime, following: datetime | None) -> datetime:
+        if market.live and following is None and market.session is not None and instant == market.session.close:
+            return agenda.closing_time(instant, self._delay_s)
+        return instant
+
+    def _wait(self, market: Market, until: datetime) -> None:
+        """Until the instant is due, serving the supervisor's words meanwhile. Raises Stopped."""
+        self._reporter.report(next_poll=until.isoformat(), **market.report(self._clock.now()))
+        while True:
+            remaining = market.pace.seconds_until(until)
+            self._reporter.allow(FETCH_GRACE_S)
+            self._listen(max(0.0, min(remaining, 1.0)))
+            self._retry_full()
+            if remaining <= 0 and self._may_go():
+                return
+
+    def _listen(self, wait_s: float) -> None:
+        if self._ends.control.poll(wait_s):
+            self._obey(self._ends.control.recv_bytes().decode())
+
+    def _may_go(self) -> bool:
+        """Before its first poll a run waits a moment for the verdict of the databases, never longer."""
+        if not self._went and time.monotonic() - self._started < GO_S:
+            self._listen(0.05)
+            return self._went
+        self._went = True
+        return True
+
+    def _obey(self, word: str) -> None:
+        """Carries out a word of the supervisor. Raises Stopped."""
+        name, *arguments = word.split()
+        if name == "stop":
+            raise Stopped
+        if name == "go":
+            self._went = True
+        if name == "rotate" and arguments == [self._journal.journal_id]:
+            self._journal.rotate("a database has newer records than the journal")
+            self._log_findings()
+        if name == "prune" and len(arguments) == 2 and arguments[0] == self._journal.journal_id:
+            self._journal.prune(int(arguments[1]), timedelta(seconds=self._settings.keep_s))
+
+    def _poll(self, market: Market, instant: datetime, following: datetime | None) -> None:
+        """One poll: fetch, compute, journal, hint."""
+        assert market.session is not None
+        budget_s = market.pace.budget_s(following, market.interval_s)
+        self._reporter.allow(budget_s + FETCH_GRACE_S)
+        answer = self._fetch(market, instant, budget_s)
+        if market.live and instant == market.session.close and self._stated_delay(answer) > self._delay_s:
+            self._delay_s = self._stated_delay(answer)
+            self._wait(market, agenda.closing_time(instant, self._delay_s))
+            answer = self._fetch(market, instant, budget_s)
+        self._delay_s = max(self._delay_s, self._stated_delay(answer))
+        references = self._references.freeze(answer.quotes, market.session)
+        snapshot = breadth.compute(market.universe, answer.quotes, references, market.session)
+        record = records.poll_record(
+            universe=market.universe,
+            session=market.session,
+            instant=instant,
+            source=market.source.name,
+            answer=answer,
+            snapshot=snapshot,
+            fetched_at=self._clock.now(),
+            index=market.index,
+            stocks=self._settings.stocks,
+        )
+        outcome, reason = records.outcome_of(answer, snapshot)
+        stored = self._intake.append(record)
+        self._tell(market, instant, answer, snapshot, outcome, reason, stored)
+
+    def _fetch(self, market: Market, instant: datetime, budget_s: float) -> Answer:
+        deadline = time.monotonic() + budget_s
+        return market.source.fetch(market.universe.symbols, market.index, instant, deadline)
+
+    @staticmethod
+    def _stated_delay(answer: Answer) -> int:
+        return max((quote.delay_s or 0 for quote in answer.quotes.values()), default=0)
+
+    def _skip(self, market: Market, instant: datetime, reason: str) -> None:
+        assert market.session is not None
+        self._intake.append(
+            records.unpolled_record(
+                universe=market.universe,
+                session=market.session,
+                instant=instant,
+                source=market.source.name,
+                outcome=Outcome.SKIPPED,
+                reason=reason,
+            )
+        )
+        self._tally.count(Outcome.SKIPPED, None)
+        log.warning("poll %s skipped: %s", local_text(instant), reason)
+
+    def _retry_full(self) -> None:
+        if not self._intake.waiting or time.monotonic() - self._retried < RETRY_FULL_S:
+            return
+        self._retried = time.monotonic()
+        if self._intake.retry():
+            log.warning("there is room again: all polls that waited are in the journal")
+        self._report()
+
+    def _flush(self) -> None:
+        """At the end of the session: what waits for room gets the drain's time, then the run says what is lost."""
+        deadline = time.monotonic() + self._settings.drain_s
+        with contextlib.suppress(Stopped):
+            while self._intake.waiting and time.monotonic() < deadline:
+                self._reporter.allow(FETCH_GRACE_S)
+                self._listen(0.5)
+                self._retry_full()
+        if self._intake.waiting:
+            log.error("%d polls could not be journaled for want of room and are lost", self._intake.waiting)
+
+    @staticmethod
+    def _suspicious(market: Market, instant: datetime) -> bool:
+        session = market.session
+        if session is None or not market.live or market.settings.any_time:
+            return False
+        return (instant - session.open).total_seconds() >= HOLIDAY_S
+
+    def _log_findings(self) -> None:
+        for finding in self._journal.findings[self._findings :]:
+            log.error("%s", finding)
+        self._findings = len(self._journal.findings)
+
+    def _hint(self, seq: int) -> None:
+        try:
+            self._ends.hints.put_nowait((seq, time.time()))
+        except queues.Full:
+            self._dropped += 1
+
+    def _tell(
+        self,
+        market: Market,
+        instant: datetime,
+        answer: Answer,
+        snapshot: Snapshot,
+        outcome: Outcome,
+        reason: str | None,
+        stored: bool,
+    ) -> None:
+        """Reports the poll and warns about what its reader should know."""
+        self._tally.count(outcome, snapshot)
+        if outcome is not Outcome.TAKEN:
+            log.warning("poll %s %s: %s", local_text(instant), outcome.value, reason)
+        self._report(
+            poll=self._tally.poll(instant, answer, snapshot, outcome, reason, stored),
+            sectors={name: [c.advances, c.declines] for name, c in snapshot.sectors.items()},
+        )
+        if self._tally.no_trade_yet and self._suspicious(market, instant):
+            self._tally.no_trade_yet = False
+            log.warning("%s", market.holiday_hint())
+
+    def _report(self, **changes: Any) -> None:
+        self._reporter.report(
+            state="running",
+            polls=self._tally.report(),
+            unstored=self._intake.waiting,
+            dropped=self._dropped,
+            **self._journal_report(),
+            **changes,
+        )
+
+    def _journal_report(self) -> dict[str, Any]:
+        directory: Path = self._settings.state_dir
+        return {
+            "journal": {
+                "id": self._journal.journal_id,
+                "last_seq": self._journal.last_seq,
+                "bytes": size_bytes(directory / JOURNAL),
+                "free_bytes": free_bytes(directory),
+            }
+        }
+
+
+def size_bytes(file: Path) -> int:
+    with contextlib.suppress(OSError):
+        return file.stat().st_size
+    return 0

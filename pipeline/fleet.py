@@ -1,0 +1,81 @@
+"""The supervisor's children as one: started, listened to, mended with back-off, killed. Layer 3."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from typing import Any
+
+from pipeline.process import Child
+
+FIRST_RESTART_S, LONGEST_RESTART_S = 0.2, 30.0
+STEADY_S = 60.0
+"""A child that ran this long starts again without the back-off of its former deaths."""
+MANY_RESTARTS = 5
+log = logging.getLogger(__name__)
+
+
+class Fleet:
+    """`fetcher`, `writers` in the order of the databases, and perhaps `dashboard`."""
+
+    def __init__(
+        self, stream: str, fetcher: Child, writers: list[Child], dashboard: Child | None, heartbeat_s: float
+    ) -> None:
+        self.stream = stream
+        self.fetcher, self.writers, self.dashboard = fetcher, writers, dashboard
+        self._heartbeat_s = heartbeat_s
+        self._random = random.Random()
+
+    @property
+    def children(self) -> list[Child]:
+        return [self.fetcher, *self.writers, *([self.dashboard] if self.dashboard else [])]
+
+    def start(self) -> None:
+        for child in self.children:
+            child.start()
+
+    def waitables(self) -> list[Any]:
+        return [item for child in self.children for item in child.waitables]
+
+    def listen(self) -> bool:
+        return any([child.listen() for child in self.children])
+
+    def queue_depth(self) -> int:
+        return sum(child.depth() for child in [self.fetcher, *self.writers])
+
+    def mend(self) -> None:
+        """Kills the silent, buries the dead, starts those whose time has come."""
+        now = time.monotonic()
+        for child in self.children:
+            if child.alive and now - child.last_beat > self._heartbeat_s and not child.ended:
+                log.error("%s has been silent for %.0f s and is killed", child.role, now - child.last_beat)
+                child.kill()
+                child.last_beat = now
+            if child.dead:
+                self._bury(child, now)
+            elif child.restart_at is not None and now >= child.restart_at and not child.given_up:
+                child.start()
+
+    def _bury(self, child: Child, now: float) -> None:
+        lived = now - child.started
+        code = child.reap()
+        if child.settled(code):
+            return
+        if lived >= STEADY_S:
+            child.backoff_s = FIRST_RESTART_S
+        delay = child.backoff_s * self._random.uniform(0.5, 1.0)
+        child.backoff_s = min(2 * max(child.backoff_s, FIRST_RESTART_S), LONGEST_RESTART_S)
+        child.deaths = [t for t in child.deaths if now - t < 60] + [now]
+        child.restart_at = now + delay
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        many = "; it dies often: look at the log" if len(child.deaths) > MANY_RESTARTS else ""
+        log.warning("%s %s and starts again in %.1f s%s", child.role, how, delay, many)
+
+    def kill(self) -> None:
+        """Ends every child now, and waits until they are gone."""
+        for child in self.children:
+            child.give_up()
+        for child in self.children:
+            if child.process is not None:
+                child.reap()
