@@ -34,8 +34,19 @@ def state_directory(path: Path) -> Path:
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise ConfigError(f"state directory {path} is not writable; choose another with --state-dir")
     if stat.S_IMODE(facts.st_mode) & 0o077:
-        path.chmod(PRIVATE_DIRECTORY)
+        _close_to_others(path, stat.S_IMODE(facts.st_mode))
     return path
+
+
+def _close_to_others(path: Path, mode: int) -> None:
+    """A directory of ours alone gets mode 0700; one with foreign files in it is not ours to close."""
+    names = {entry.name for entry in path.iterdir()}
+    if not names or "lock" in names or "journal.lock" in names:
+        path.chmod(PRIVATE_DIRECTORY)
+    elif mode & 0o022:
+        raise ConfigError(
+            f"state directory {path} is writable by others and not empty; choose another with --state-dir"
+        )
 
 
 def open_private(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:

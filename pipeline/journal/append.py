@@ -113,16 +113,19 @@ class Journal:
 
         Raises JournalFullError (nothing happened, try again when there is room) or JournalError (exit).
         """
-        payload = wire.encode(record)
+        return self.append_payload(record.key, wire.encode(record))
+
+    def append_payload(self, key: str, payload: bytes) -> int:
+        """append() of a record that is encoded already; `key` is the record's."""
         with self._usable():
             self._follow_files()
-            known = self._seq_of(record.key)
+            known = self._seq_of(key)
             if known is not None:
                 return known
             seq, digest = self._last_seq + 1, wire.digest(self._last_digest, payload)
             self._connection.execute(
                 "INSERT INTO record (seq, key, digest, taken_at, payload) VALUES (?, ?, ?, ?, ?)",
-                (seq, record.key, digest, files.utc_text(self._clock()), payload),
+                (seq, key, digest, files.utc_text(self._clock()), payload),
             )
             self._last_seq, self._last_digest = seq, digest
             self._note_mark()
