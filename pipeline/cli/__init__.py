@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("pipeline.cli.show:show", "Show the latest snapshot: counts, index, sectors, movers."),
     "history": ("pipeline.cli.history:history", "Show the day's series as a table with a chart."),
     "schedule": ("pipeline.cli.schedule:schedule", "Print a crontab line and systemd units for a universe."),
+    "demo": ("pipeline.cli.demo:demo", "Run a recorded day through the real pipeline, from a fresh state."),
     "config": ("pipeline.cli.config:config", "Print the effective settings and where each came from."),
 }
 """{command: (module:attribute, one line for --help)}, in the order of the help."""

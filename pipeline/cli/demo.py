@@ -1,0 +1,72 @@
+"""`breadth-pipeline demo`: a recorded day of 499 NSE stocks through the real pipeline, from a fresh state."""
+
+from __future__ import annotations
+
+import select
+import shutil
+import sys
+import termios
+import tty
+from dataclasses import replace
+
+import click
+
+from pipeline.cli.common import with_settings
+from pipeline.cli.run import supervise
+from pipeline.config import Loaded, default_state_dir
+from pipeline.dburl import DatabaseUrl
+from pipeline.lock import InstanceLock, state_directory
+
+RECORDING = "recording:in_nifty500_15m_2023-04-05"
+SPEED = 400.0
+"""The day in about a minute."""
+
+
+@click.command()
+@with_settings("speed", "source", "db", "state_dir", "dashboard", "heartbeat_s", loaded=True)
+def demo(loaded: Loaded) -> int:
+    """Run a recorded day of 499 NSE stocks through the real pipeline, with its live page.
+
+    Starts from a fresh state each time, and keeps the page up at the end until a key is pressed.
+    """
+    origins = loaded.origins
+    settings = loaded.settings
+    directory = settings.state_dir if "state_dir" in origins else default_state_dir("demo")
+    directory = state_directory(directory)
+    with InstanceLock(directory / "lock"):
+        _clear(directory)
+    settings = replace(
+        settings,
+        source=settings.source if "source" in origins else RECORDING,
+        speed=settings.speed if "speed" in origins else SPEED,
+        state_dir=directory,
+        db=settings.db if "db" in origins else (DatabaseUrl("sqlite", path=directory / "breadth.db"),),
+        dashboard=settings.dashboard or "127.0.0.1:0",
+        progress="auto",
+        log_level="warning",
+    )
+    return supervise(replace(loaded, settings=settings), linger=_until_key)
+
+
+def _clear(directory: object) -> None:
+    """Removes what a former demo left; only files that a run makes."""
+    from pathlib import Path
+
+    for pattern in ("journal*", "status.json", "history-*.jsonl", "breadth.db*"):
+        for file in Path(str(directory)).glob(pattern):
+            shutil.rmtree(file) if file.is_dir() and not file.is_symlink() else file.unlink()
+
+
+def _until_key() -> None:
+    """Waits for a key on a terminal; returns at once elsewhere."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return
+    click.echo("The page stays up until you press a key.")
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    try:
+        tty.setcbreak(descriptor)
+        select.select([descriptor], [], [])
+        sys.stdin.read(1)
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)

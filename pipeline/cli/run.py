@@ -1,0 +1,160 @@
+"""`breadth-pipeline run`: settings, lock and logs, then the supervisor's main loop."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import sys
+from collections.abc import Callable
+from dataclasses import fields, replace
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from pipeline import logs
+from pipeline.cli.common import RECORDING, universe_name, with_settings
+from pipeline.clock import SystemClock
+from pipeline.config import Loaded, Settings
+from pipeline.errors import EXIT_TERMINATED, AlreadyRunningError, UsageError
+from pipeline.fleet import Fleet
+from pipeline.model import Universe
+from pipeline.process import Child
+from pipeline.progress import Progress
+
+ALL = tuple(spec.name for spec in fields(Settings))
+LOG = "pipeline.log"
+
+
+@click.command()
+@with_settings(*ALL, loaded=True)
+def run(loaded: Loaded) -> int:
+    """Poll the market, compute breadth and store it, until the session's close.
+
+    \b
+    Exit codes: 0 done, drained, or market closed; 2 usage; 69 nothing was
+    fetched, or records are not in every database after --drain; 75 already
+    running; 78 configuration; 143 ended at once by a second signal.
+    """
+    return supervise(loaded)
+
+
+def supervise(loaded: Loaded, linger: Callable[[], None] | None = None) -> int:
+    """Runs the pipeline in this process and its children; returns the exit code. Raises PipelineError."""
+    from pipeline.lock import InstanceLock, state_directory
+
+    settings = loaded.settings
+    universe, doubts = _universe(loaded)
+    name = universe_name(settings, loaded.origins)
+    _check_dashboard(settings)
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    multiprocessing.set_start_method("spawn", force=True)
+    directory = state_directory(settings.state_dir)
+    try:
+        lock = InstanceLock(directory / "lock")
+    except AlreadyRunningError as error:
+        if not settings.cron:
+            raise
+        return error.exit_code
+    with lock:
+        file = settings.log_file or (directory / LOG if settings.cron else None)
+        warnings = _configure_logs(settings, file)
+        _say_first(loaded, name, (*loaded.warnings, *doubts))
+        return _supervise(settings, universe, name, warnings, linger)
+
+
+def _supervise(
+    settings: Settings, universe: Universe | None, name: str, warnings: logs.Warnings, linger: Callable[[], None] | None
+) -> int:
+    from pipeline.supervisor import Supervisor
+
+    clock = SystemClock()
+    progress = Progress(sys.stdout, settings.progress)
+    fleet = _fleet(settings, universe, name, clock)
+    supervisor = Supervisor(settings, fleet, warnings, clock, progress.update)
+    code = supervisor.run(linger and (lambda: _linger(progress, supervisor, linger)))
+    polled = bool((supervisor.status.get("polls") or {}).get("planned"))
+    if polled and linger is None and (settings.cron or settings.progress != "off"):
+        progress.finish(supervisor.status)
+    if supervisor.message and code != EXIT_TERMINATED and not (settings.cron and code == 0):
+        click.echo(f"breadth-pipeline: {supervisor.message}", err=code != 0)
+    return code
+
+
+def _linger(progress: Progress, supervisor: object, linger: Callable[[], None]) -> None:
+    progress.finish(getattr(supervisor, "status", {}))
+    linger()
+
+
+def _universe(loaded: Loaded) -> tuple[Universe | None, tuple[str, ...]]:
+    """The universe, None for the recording's own; and what is doubtful about it."""
+    from pipeline import universes
+
+    settings = loaded.settings
+    recorded = settings.source.startswith(RECORDING)
+    if recorded and "universe" not in loaded.origins:
+        return None, ()
+    if not recorded and settings.speed != 1:
+        raise UsageError("--speed is for recordings: real time cannot be hurried; use it with --source recording:NAME")
+    found = universes.load(settings.universe, None if recorded else settings.calendar)
+    return found.universe, found.warnings
+
+
+def _fleet(settings: Settings, universe: Universe | None, name: str, clock: SystemClock) -> Fleet:
+    from pipeline.fetcher import FetchPlan
+    from pipeline.writer import WritePlan
+
+    common = {"log_level": settings.log_level, "queue_size": settings.queue_size}
+    fetch = FetchPlan(replace(settings, db=()), universe, name, clock.now() - timedelta(seconds=0))
+    fetcher = Child("fetcher", "pipeline.fetcher:run", fetch, **common)
+    roles: set[str] = set()
+    writers = []
+    for url in settings.db:
+        role = f"writer:{url.role}" if f"writer:{url.role}" not in roles else f"writer:{url.role}#{len(roles) + 1}"
+        roles.add(role)
+        plan = WritePlan(url, settings.state_dir, settings.create)
+        writers.append(Child(role, "pipeline.writer:run", plan, **common))
+    page = None
+    if settings.dashboard is not None:
+        from pipeline.dashboard.child import PagePlan
+
+        plan_page = PagePlan(settings.db, settings.dashboard, settings.state_dir, settings.token_file)
+        page = Child("dashboard", "pipeline.dashboard.child:run", plan_page, **common)
+    return Fleet(name, fetcher, writers, page, settings.heartbeat_s)
+
+
+def _check_dashboard(settings: Settings) -> None:
+    """Refuses before the start what the page's process would refuse later."""
+    if settings.dashboard is not None:
+        from pipeline.dashboard.child import check
+
+        check(settings.dashboard, settings.token_file)
+
+
+def _configure_logs(settings: Settings, file: Path | None) -> logs.Warnings:
+    try:
+        return logs.configure(settings.log_level, settings.log_format, file)
+    except OSError as error:
+        raise UsageError(f"--log-file {str(file)!r} cannot be written: {error.strerror}") from None
+
+
+def _say_first(loaded: Loaded, name: str, doubts: tuple[str, ...]) -> None:
+    import logging
+
+    log = logging.getLogger("pipeline.run")
+    settings = loaded.settings
+    files = ", ".join(str(file) for file in loaded.files) or "none"
+    log.info(
+        "breadth-pipeline %s: universe %s, source %s, databases %s, state %s, settings files %s",
+        version("breadth-pipeline"),
+        name,
+        settings.source,
+        " ".join(str(url) for url in settings.db),
+        settings.state_dir,
+        files,
+    )
+    for doubt in doubts:
+        log.warning("%s", doubt)
