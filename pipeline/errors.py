@@ -74,7 +74,11 @@ class SinkError(PipelineError):
 
 
 class SinkUnavailable(SinkError):
-    pass
+    """`alarm`: somebody has to help before trying again can work (a full disk, a read-only server)."""
+
+    def __init__(self, message: str, *, alarm: bool = False) -> None:
+        super().__init__(message)
+        self.alarm = alarm
 
 
 class SinkRefused(SinkError):

@@ -1,0 +1,292 @@
+"""What every sink does, whatever the database: one batch of journal entries is one transaction. Writer process.
+
+`Database` is the adapter's part (a connection: statements, transactions, errors turned into SinkErrors); `Sink` is the
+part that is the same everywhere: fencing by the cursor, live before recorded, bisection, dead letters, cursor.
+A sink never retries and never sleeps: it raises, and the writer decides. After any error the connection is discarded.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline.errors import CursorMoved, SinkError, SinkRejected, SinkSchemaError, SinkUnavailable
+from pipeline.model import Cursor, Entry, Record, Row
+from pipeline.sinks.letters import Letter, put_letters
+from pipeline.sinks.rows import refusals
+from pipeline.tables import SESSION, TABLES, Table
+from pipeline.wire import decode
+
+RECORDED = "recording:"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one transaction stored. `superseded`: records of a recording that a live day outranked."""
+
+    records: int = 0
+    rows: int = 0
+    dead_letters: int = 0
+    superseded: int = 0
+
+
+class Database(ABC):
+    """A connection. Statements take `?` placeholders; every error leaves as a SinkError."""
+
+    dialect: str
+    for_update: str
+    """Ends a SELECT whose rows stay locked until the transaction ends."""
+    keep_existing: str
+    """Ends an INSERT that leaves a row with the same key as it is; `{0}`: any column of the key."""
+    version: str
+    """Product and version of the server."""
+
+    @abstractmethod
+    def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows; dates and times as text as they are stored, decimals as float."""
+
+    @abstractmethod
+    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        """The number of rows touched, as the database counts them."""
+
+    def insert_missing(self, table: str, values: Mapping[str, Any]) -> None:
+        """Inserts one row {column: value}, key first, unless there is one with its key."""
+        names = list(values)
+        self.execute(
+            f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "
+            + self.keep_existing.format(names[0]),
+            tuple(values.values()),
+        )
+
+    @abstractmethod
+    def upsert(self, table: Table, rows: Sequence[Row]) -> None:
+        """Inserts rows or overwrites those with the same key. Raises SinkRejected when the database refuses some."""
+
+    @abstractmethod
+    def begin(self) -> None: ...
+
+    @abstractmethod
+    def commit(self) -> None: ...
+
+    @abstractmethod
+    def rollback(self) -> None: ...
+
+    @abstractmethod
+    def columns(self, table: str) -> tuple[str, ...]:
+        """The columns of a table or view in order; empty when there is none of that name."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Closes at once, without waiting for the server. What was not committed is rolled back."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """Where a row came from, to name it in a dead letter."""
+
+    seq: int
+    row_no: int
+    source: str
+
+
+class Sink:
+    """Stores journal entries in one database. Not thread-safe; lives in the process that made it."""
+
+    def __init__(self, connect: Callable[[], Database]) -> None:
+        self._connect = connect
+        self._database: Database | None = None
+
+    def open(self) -> None:
+        """Connects and checks the tables; harmless when connected. Raises SinkError."""
+        if self._database is not None:
+            return
+        database = self._connect()
+        try:
+            check_columns(database)
+        except SinkError:
+            database.close()
+            raise
+        self._database = database
+
+    def close(self) -> None:
+        database, self._database = self._database, None
+        if database is not None:
+            database.close()
+
+    def locate(self, stream: str, journal_id: str) -> Cursor:
+        """How far this database has that journal; seq 0 when it has nothing of it."""
+        try:
+            return _cursor(self._opened(), stream, journal_id, lock=False)
+        except SinkError:
+            self.close()
+            raise
+
+    def write(self, stream: str, journal_id: str, after: Cursor, entries: Sequence[Entry]) -> Written:
+        """Stores `entries`, which follow `after`, and the cursor, in one transaction.
+
+        Raises CursorMoved when another writer moved the cursor, SinkUnavailable when nothing was stored or, after a
+        lost COMMIT, when that is unknown: locate() on the next connection tells.
+        """
+        try:
+            database = self._opened()
+            database.begin()
+            _fence(database, stream, journal_id, after)
+            written = _Batch(database, stream, journal_id).store(entries)
+            _move(database, stream, journal_id, entries[-1])
+            database.commit()
+        except BaseException:
+            self.close()
+            raise
+        return written
+
+    def _opened(self) -> Database:
+        self.open()
+        assert self._database is not None
+        return self._database
+
+
+def check_columns(database: Database) -> None:
+    """Raises SinkSchemaError naming the tables or columns that are missing."""
+    for table in TABLES.values():
+        found = set(database.columns(table.name))
+        if not found:
+            raise SinkSchemaError(f"table {table.name} is missing: run `breadth-pipeline db init`")
+        missing = [name for name in table.column_names if name not in found]
+        if missing:
+            raise SinkSchemaError(
+                f"table {table.name} has no column {', '.join(missing)}: it was changed by hand or by another release; "
+                "run `breadth-pipeline db check`"
+            )
+
+
+def _cursor(database: Database, stream: str, journal_id: str, *, lock: bool) -> Cursor:
+    suffix = database.for_update if lock else ""
+    found = database.query(
+        f"SELECT seq, digest FROM pipeline_cursor WHERE stream = ? AND journal_id = ?{suffix}", (stream, journal_id)
+    )
+    return Cursor(int(found[0][0]), bytes(found[0][1])) if found else Cursor(0)
+
+
+def _fence(database: Database, stream: str, journal_id: str, after: Cursor) -> None:
+    """Locks the cursor row (made first, so that there is one to lock) and compares it."""
+    if after.seq == 0:
+        first = {"stream": stream, "journal_id": journal_id, "seq": 0, "digest": b""}
+        database.insert_missing("pipeline_cursor", first)
+    now = _cursor(database, stream, journal_id, lock=True)
+    if now != after:
+        raise CursorMoved(
+            f"the cursor of {stream} stands at {now.seq}, not at {after.seq}: another writer stores this journal",
+            now.seq,
+        )
+
+
+def _move(database: Database, stream: str, journal_id: str, last: Entry) -> None:
+    database.execute(
+        "UPDATE pipeline_cursor SET seq = ?, digest = ?, updated_at = CURRENT_TIMESTAMP "
+        "WHERE stream = ? AND journal_id = ?",
+        (last.seq, last.digest, stream, journal_id),
+    )
+
+
+class _Batch:
+    """One transaction's rows: gathered by table over many records, stored in few statements."""
+
+    def __init__(self, database: Database, stream: str, journal_id: str) -> None:
+        self._database = database
+        self._stream = stream
+        self._journal_id = journal_id
+        self._rows: dict[str, list[Row]] = {name: [] for name in TABLES}
+        self._origins: dict[str, list[_Origin]] = {name: [] for name in TABLES}
+        self._sources: dict[tuple[str, str], str | None] = {}
+        self._letters: list[Letter] = []
+        self._written = Written()
+
+    def store(self, entries: Sequence[Entry]) -> Written:
+        for entry in entries:
+            self._take(entry.seq, decode(entry.payload))
+        self._flush()
+        put_letters(self._database, self._letters)
+        return replace(self._written, dead_letters=len(self._letters))
+
+    def _take(self, seq: int, record: Record) -> None:
+        stored = self._stored_source(record)
+        recorded = record.source.startswith(RECORDED)
+        if stored is not None and recorded and not stored.startswith(RECORDED):
+            self._written = replace(self._written, superseded=self._written.superseded + 1)
+            return
+        if stored is not None and not recorded and stored.startswith(RECORDED):
+            self._flush()
+            for table in TABLES.values():
+                self._database.execute(
+                    f"DELETE FROM {table.name} WHERE universe = ? AND trade_date = ?",
+                    (record.universe, record.trade_date),
+                )
+            self._sources[record.universe, record.trade_date] = None
+        if SESSION.name in record.tables:
+            self._sources[record.universe, record.trade_date] = record.source
+        for name, rows in record.tables.items():
+            if name not in TABLES:
+                raise SinkSchemaError(f"record {record.key!r} fills table {name!r}, unknown here: upgrade this release")
+            self._rows[name].extend(rows)
+            self._origins[name].extend(_Origin(seq, number, record.source) for number in range(len(rows)))
+        self._written = replace(self._written, records=self._written.records + 1)
+
+    def _remove_day(self, universe: str, trade_date: str) -> None:
+        """Makes room for a live day: what a recording had stored of it goes."""
+        self._flush()
+        for name in TABLES:
+            self._database.execute(f"DELETE FROM {name} WHERE universe = ? AND trade_date = ?", (universe, trade_date))
+        self._sources[universe, trade_date] = None
+
+    def _stored_source(self, record: Record) -> str | None:
+        """Who filled the record's day, as far as this transaction sees; None when nobody did."""
+        day = (record.universe, record.trade_date)
+        if day not in self._sources:
+            found = self._database.query(
+                f"SELECT source FROM pipeline_session WHERE universe = ? AND trade_date = ?{self._database.for_update}",
+                day,
+            )
+            self._sources[day] = found[0][0] if found else None
+        return self._sources[day]
+
+    def _flush(self) -> None:
+        for name, rows in self._rows.items():
+            if rows:
+                self._store_table(TABLES[name], rows, self._origins[name])
+            self._rows[name] = []
+            self._origins[name] = []
+
+    def _store_table(self, table: Table, rows: list[Row], origins: list[_Origin]) -> None:
+        refused = refusals(table, rows)
+        for index, why in refused.items():
+            self._refuse(table, rows[index], origins[index], why)
+        if refused:
+            good = [index for index in range(len(rows)) if index not in refused]
+            rows, origins = [rows[index] for index in good], [origins[index] for index in good]
+        self._bisect(table, rows, origins)
+
+    def _bisect(self, table: Table, rows: list[Row], origins: list[_Origin]) -> None:
+        """Stores rows; halves a refused lot until the refused rows stand alone, and sets those aside."""
+        if not rows:
+            return
+        try:
+            self._database.upsert(table, rows)
+        except SinkRejected as error:
+            if len(rows) == 1:
+                self._refuse(table, rows[0], origins[0], str(error))
+                return
+            half = len(rows) // 2
+            self._bisect(table, rows[:half], origins[:half])
+            self._bisect(table, rows[half:], origins[half:])
+        else:
+            self._written = replace(self._written, rows=self._written.rows + len(rows))
+
+    def _refuse(self, table: Table, row: Row, origin: _Origin, reason: str) -> None:
+        self._letters.append(
+            Letter(self._stream, self._journal_id, origin.seq, table.name, origin.row_no, reason, origin.source, row)
+        )
+
+
+__all__ = ["Database", "Sink", "SinkUnavailable", "Written", "check_columns"]
