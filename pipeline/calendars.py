@@ -8,6 +8,7 @@ sessions, holidays), exchange_calendars; outside its range every weekday is take
 from __future__ import annotations
 
 import csv
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -185,7 +186,9 @@ class Calendar:
         base_class = getattr(import_module(module), class_name)
         bound = base_class.bound_max()
         last = self._exchange.last if bound is None else min(self._exchange.last, bound.date())
-        return base_class(start=self._exchange.first.isoformat(), end=last.isoformat())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what exchange_calendars asks of pandas is not the user's affair
+            return base_class(start=self._exchange.first.isoformat(), end=last.isoformat())
 
     @cached_property
     def _known_range(self) -> tuple[date, date]:

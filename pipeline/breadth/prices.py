@@ -30,7 +30,10 @@ def to_units(value: object, market: Market) -> int | None:
     """
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):
         return None
-    price = float(value)
+    try:
+        price = float(value)
+    except (OverflowError, ValueError):
+        return None
     if not 0.0 < price < _MAX_PRICE:  # false for NaN, too
         return None
     noise = math.ldexp(1.0, math.frexp(price)[1] - 25)
