@@ -61,6 +61,8 @@ class Fleet:
         lived = now - child.started
         code = child.reap()
         if child.settled(code):
+            if child.fatal is not None and child is not self.fetcher:
+                log.error("%s stopped for good: %s", child.role, child.fatal)
             return
         if lived >= STEADY_S:
             child.backoff_s = FIRST_RESTART_S

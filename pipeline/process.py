@@ -27,6 +27,8 @@ from typing import Any
 from pipeline import health, logs
 from pipeline.errors import PipelineError
 
+COUNTERS = ("records_written", "rows_written", "errors", "retries", "dead_letters", "superseded", "dropped")
+"""Fields of reports that start at 0 in each incarnation; a Child adds them up."""
 SPAWN = multiprocessing.get_context("spawn")
 log = logging.getLogger(__name__)
 
@@ -125,6 +127,7 @@ class Child:
         self.exit_code = 0
         self.process: Any = None
         self.hints: Any = None
+        self._carried: dict[str, int] = {}
 
     def start(self) -> None:
         """A new incarnation, with new pipes, a new queue and a new log."""
@@ -140,6 +143,7 @@ class Child:
         control_r.close()
         self.restarts += 1
         self.restart_at = None
+        self.state = {k: v for k, v in self.state.items() if k not in ("fatal", "exit_code")}
         self.started = self.last_beat = time.monotonic()
         self.since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
@@ -172,6 +176,10 @@ class Child:
             return "degraded"
         state: str = self.state.get("state", "starting")
         return state
+
+    def total(self, counter: str) -> int:
+        """One of COUNTERS, over all incarnations."""
+        return self._carried.get(counter, 0) + int(self.state.get(counter, 0))
 
     def settled(self, code: int) -> bool:
         """Whether the incarnation that ended with `code` was the last one."""
@@ -207,7 +215,7 @@ class Child:
             return False
         if news is None:
             return False
-        self.state = news
+        self.state = {**self.state, **news}
         self.last_beat = time.monotonic()
         return True
 
@@ -233,6 +241,8 @@ class Child:
         self.process.join()
         code = int(self.process.exitcode)
         self.listen()
+        self._carried = {counter: self.total(counter) for counter in COUNTERS}
+        self.state = {k: v for k, v in self.state.items() if k not in COUNTERS}
         for pipe in (self._health, self._control):
             pipe.close()
         self.hints.cancel_join_thread()

@@ -70,12 +70,12 @@ def database_row(child: Child, url: str, journal: dict[str, Any]) -> dict[str, A
         "message": state.get("message") or None,
         "cursor": cursor,
         "ahead": ahead,
-        "records_written": state.get("records_written", 0),
-        "rows_written": state.get("rows_written", 0),
-        "errors": state.get("errors", 0),
-        "retries": state.get("retries", 0),
-        "dead_letters": state.get("dead_letters", 0),
-        "superseded": state.get("superseded", 0),
+        "records_written": child.total("records_written"),
+        "rows_written": child.total("rows_written"),
+        "errors": child.total("errors"),
+        "retries": child.total("retries"),
+        "dead_letters": child.total("dead_letters"),
+        "superseded": child.total("superseded"),
         "lag_s": state.get("lag_s"),
     }
 

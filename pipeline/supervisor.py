@@ -95,11 +95,18 @@ class Supervisor:
         if fetcher.fatal is not None:
             self.message = fetcher.fatal
             return fetcher.exit_code
-        states = [writer.state.get("database") for writer in self._fleet.writers]
-        if all(state in REFUSING for state in states) and not self._polled():
-            self.message = self._fleet.writers[0].state.get("message", "every database refuses")
+        refusals = [self._refusal(writer) for writer in self._fleet.writers]
+        if all(refusals) and not self._polled():
+            self.message = "; ".join(dict.fromkeys(refusals))
             return EXIT_CONFIG
         return None
+
+    @staticmethod
+    def _refusal(writer: Child) -> str:
+        """Why the writer's database will not take anything until somebody changes something; empty while it may."""
+        if writer.fatal is not None:
+            return writer.fatal
+        return str(writer.state.get("message")) if writer.state.get("database") in REFUSING else ""
 
     def _polled(self) -> bool:
         return bool(self._fleet.fetcher.state.get("poll"))
@@ -164,7 +171,8 @@ class Supervisor:
             for child in running:
                 child.stopping = True
                 child.say(word)
-                child.hint(None)
+                if child in self._fleet.writers:
+                    child.hint(None)
             self._turn()
             if self._signals > max(signals, 1):
                 return False
@@ -254,7 +262,7 @@ class Supervisor:
             "polls": fetcher.get("polls"),
             "unstored": fetcher.get("unstored", 0),
             "journal": journal,
-            "queue": {"depth": self._fleet.queue_depth(), "dropped": fetcher.get("dropped", 0)},
+            "queue": {"depth": self._fleet.queue_depth(), "dropped": self._fleet.fetcher.total("dropped")},
             "processes": processes,
             "databases": databases,
             "warnings": list(self._warnings.last),

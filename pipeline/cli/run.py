@@ -8,7 +8,6 @@ import resource
 import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
-from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -107,22 +106,22 @@ def _fleet(settings: Settings, universe: Universe | None, name: str, clock: Syst
     from pipeline.fetcher import FetchPlan
     from pipeline.writer import WritePlan
 
-    common = {"log_level": settings.log_level, "queue_size": settings.queue_size}
-    fetch = FetchPlan(replace(settings, db=()), universe, name, clock.now() - timedelta(seconds=0))
-    fetcher = Child("fetcher", "pipeline.fetcher:run", fetch, **common)
-    roles: set[str] = set()
-    writers = []
+    def child(role: str, target: str, plan: object) -> Child:
+        return Child(role, target, plan, log_level=settings.log_level, queue_size=settings.queue_size)
+
+    fetcher = child("fetcher", "pipeline.fetcher:run", FetchPlan(replace(settings, db=()), universe, name, clock.now()))
+    writers: list[Child] = []
     for url in settings.db:
-        role = f"writer:{url.role}" if f"writer:{url.role}" not in roles else f"writer:{url.role}#{len(roles) + 1}"
-        roles.add(role)
-        plan = WritePlan(url, settings.state_dir, settings.create)
-        writers.append(Child(role, "pipeline.writer:run", plan, **common))
+        role = f"writer:{url.role}"
+        if any(writer.role == role for writer in writers):
+            role += f"#{len(writers) + 1}"
+        writers.append(child(role, "pipeline.writer:run", WritePlan(url, settings.state_dir, settings.create)))
     page = None
     if settings.dashboard is not None:
         from pipeline.dashboard.child import PagePlan
 
-        plan_page = PagePlan(settings.db, settings.dashboard, settings.state_dir, settings.token_file)
-        page = Child("dashboard", "pipeline.dashboard.child:run", plan_page, **common)
+        plan = PagePlan(settings.db, settings.dashboard, settings.state_dir, settings.token_file)
+        page = child("dashboard", "pipeline.dashboard.child:run", plan)
     return Fleet(name, fetcher, writers, page, settings.heartbeat_s)
 
 
