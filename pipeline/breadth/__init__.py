@@ -7,6 +7,5 @@ price an integer. A family of measures is one file: ratios, volume, trin, sentim
 from pipeline.breadth.prices import Market, to_units
 from pipeline.breadth.references import References
 from pipeline.breadth.snapshot import compute
-from pipeline.breadth.states import traded_on
 
-__all__ = ["Market", "References", "compute", "to_units", "traded_on"]
+__all__ = ["Market", "References", "compute", "to_units"]

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from pipeline.breadth import ratios
 from pipeline.breadth.sentiment import sentiment
 from pipeline.breadth.trin import trin
-from pipeline.breadth.volume import Volumes, is_volume, usable, volumes
+from pipeline.breadth.volume import MAX_VOLUME, Volumes, usable, volumes
 from pipeline.model import UNKNOWN_SECTOR, Counts, Member, Status
 
 SECTOR_LENGTH = 64
+TRADED = (Status.ADVANCE, Status.DECLINE, Status.UNCHANGED)
 
 
 def sector_of(member: Member) -> str:
@@ -19,76 +20,89 @@ def sector_of(member: Member) -> str:
 
 
 class Tally:
-    """How many issues of a group are in each state, and the session volume (shares) of each.
+    """How many issues of a group are in each state, and the session volume (shares) on each side.
 
     `missing_volume`: issues that traded without a usable volume.
     """
 
-    __slots__ = ("issues", "missing_volume", "volume")
+    __slots__ = (
+        *("advances", "declines", "unchanged", "not_traded", "no_reference", "no_quote"),
+        *("up_volume", "down_volume", "unch_volume", "missing_volume"),
+    )
 
     def __init__(self) -> None:
-        self.issues = dict.fromkeys(Status, 0)
-        self.volume = dict.fromkeys(Status, 0)
-        self.missing_volume = 0
+        self.advances = self.declines = self.unchanged = 0
+        self.not_traded = self.no_reference = self.no_quote = 0
+        self.up_volume = self.down_volume = self.unch_volume = self.missing_volume = 0
 
     def add(self, status: Status, volume: int | None) -> None:
-        self.issues[status] += 1
-        if volume is not None and is_volume(volume):
-            self.volume[status] += volume
-        elif status in _TRADED:
-            self.missing_volume += 1
+        if volume is None or not 0 <= volume <= MAX_VOLUME:
+            volume = 0
+            self.missing_volume += status in TRADED
+        if status is Status.ADVANCE:
+            self.advances += 1
+            self.up_volume += volume
+        elif status is Status.DECLINE:
+            self.declines += 1
+            self.down_volume += volume
+        elif status is Status.UNCHANGED:
+            self.unchanged += 1
+            self.unch_volume += volume
+        elif status is Status.NOT_TRADED:
+            self.not_traded += 1
+        elif status is Status.NO_REFERENCE:
+            self.no_reference += 1
+        else:
+            self.no_quote += 1
 
     @staticmethod
     def total(tallies: Iterable[Tally]) -> Tally:
         """The tally of all groups together: totals are sums of groups by construction."""
         total = Tally()
         for tally in tallies:
-            for status in Status:
-                total.issues[status] += tally.issues[status]
-                total.volume[status] += tally.volume[status]
-            total.missing_volume += tally.missing_volume
+            for name in Tally.__slots__:
+                setattr(total, name, getattr(total, name) + getattr(tally, name))
         return total
 
     @property
     def traded(self) -> int:
-        return sum(self.issues[status] for status in _TRADED)
+        return self.advances + self.declines + self.unchanged
 
-    def has_usable_volume(self) -> bool:
-        """Asked of the total only; see `volume.usable`."""
-        issues, volume = self.issues, self.volume
-        return usable(
-            issues[Status.ADVANCE],
-            issues[Status.DECLINE],
-            self.traded,
-            self.missing_volume,
-            volume[Status.ADVANCE],
-            volume[Status.DECLINE],
-            volume[Status.UNCHANGED],
-        )
+    @property
+    def universe_size(self) -> int:
+        return self.traded + self.not_traded + self.no_reference + self.no_quote
 
 
-_TRADED = (Status.ADVANCE, Status.DECLINE, Status.UNCHANGED)
+def has_usable_volume(total: Tally) -> bool:
+    """Whether the volumes of a poll say anything; asked of the total only (`volume.usable`)."""
+    return usable(
+        advances=total.advances,
+        declines=total.declines,
+        traded=total.traded,
+        missing=total.missing_volume,
+        up=total.up_volume,
+        down=total.down_volume,
+        unchanged=total.unch_volume,
+    )
 
 
 def counts(tally: Tally, *, usable_volume: bool) -> Counts:
     """Every measure over a group. `usable_volume`: of the whole poll; if not, the volume family and TRIN are None."""
-    issues, volume = tally.issues, tally.volume
-    advances, declines, unchanged = (issues[status] for status in _TRADED)
-    up, down, flat = (volume[status] for status in _TRADED)
-    measured = volumes(advances, declines, up, down, flat) if usable_volume else Volumes()
-    traded = advances + declines + unchanged
-    universe_size = sum(issues.values())
+    advances, declines, unchanged, traded = tally.advances, tally.declines, tally.unchanged, tally.traded
+    measured = Volumes()
+    if usable_volume:
+        measured = volumes(advances, declines, tally.up_volume, tally.down_volume, tally.unch_volume)
     adv_pct = ratios.percent(advances, traded)
     return Counts(
-        universe_size=universe_size,
+        universe_size=tally.universe_size,
         advances=advances,
         declines=declines,
         unchanged=unchanged,
         total_stocks=traded,
-        not_traded=issues[Status.NOT_TRADED],
-        no_reference=issues[Status.NO_REFERENCE],
-        no_quote=issues[Status.NO_QUOTE],
-        coverage=ratios.coverage(traded, universe_size),
+        not_traded=tally.not_traded,
+        no_reference=tally.no_reference,
+        no_quote=tally.no_quote,
+        coverage=ratios.coverage(traded, tally.universe_size),
         adv_pct=adv_pct,
         decl_pct=ratios.percent(declines, traded),
         unch_pct=ratios.percent(unchanged, traded),

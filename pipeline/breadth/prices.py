@@ -28,21 +28,28 @@ def to_units(value: object, market: Market) -> int | None:
     to 0.01 on NSE and to 0.0001 in the US, whatever its size: sub-penny prices of the US exist above a dollar too.
     Source: tick sizes of the two markets; spacing of IEEE 754 single precision (24 bits).
     """
-    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
-        return None
-    try:
-        price = float(value)
-    except (OverflowError, ValueError):
-        return None
+    price = value if type(value) is float else _number(value)
     if not 0.0 < price < _MAX_PRICE:  # false for NaN, too
         return None
+    if market == "NSE" and price < _BLURRED_FROM:
+        return round(price * 100) * _UNITS_PER_HUNDREDTH or None
     noise = math.ldexp(1.0, math.frexp(price)[1] - 25)
-    if market == "NSE" and price >= _BLURRED_FROM:
+    if market == "NSE":
         return _blurred_nse_price(price, noise)
     hundredths = round(price * 100)
-    if market == "NSE" or abs(price - hundredths / 100) <= noise:
+    if abs(price - hundredths / 100) <= noise:
         return hundredths * _UNITS_PER_HUNDREDTH or None
     return round(price * 10_000) or None
+
+
+def _number(value: object) -> float:
+    """A number as float; NaN for anything else."""
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        return math.nan
+    try:
+        return float(value)
+    except (OverflowError, ValueError):
+        return math.nan
 
 
 def _blurred_nse_price(price: float, noise: float) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
 
-from pipeline.breadth.states import traded_on
+from pipeline.breadth.states import TradingWindow
 from pipeline.model import Quote, Session
 
 
@@ -37,10 +37,11 @@ class References:
         A quote without a usable previous close freezes nothing; a later one may. Returns `mapping`.
         """
         self._start(session.trade_date)
+        day = TradingWindow.of_date(session)
         for symbol, quote in quotes.items():
             if symbol in self._frozen or quote.prev_close is None or quote.prev_close <= 0:
                 continue
-            if traded_on(quote.trade_time, session):
+            if day.holds(quote.trade_time):
                 self._frozen[symbol] = quote.prev_close
         return self.mapping
 

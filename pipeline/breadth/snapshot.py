@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.breadth.groups import Tally, counts, sector_of
+from pipeline.breadth.groups import Tally, counts, has_usable_volume, sector_of
 from pipeline.breadth.states import TradingWindow, state
 from pipeline.model import Quote, Session, Snapshot, Status, Universe
 
@@ -18,7 +18,7 @@ def compute(
     units}; a member without one is compared with its quote's own. Everything is recomputed: receiving a quote twice
     or in another order changes nothing. About 2 ms for 2,000 issues.
     """
-    window = TradingWindow.of(session)
+    window = TradingWindow.of_session(session)
     statuses: dict[str, Status] = {}
     used_quotes: dict[str, Quote] = {}
     used_references: dict[str, int] = {}
@@ -35,11 +35,12 @@ def compute(
         if reference is not None and reference > 0:
             used_references[symbol] = reference
         sector = sector_of(member)
-        if sector not in tallies:
-            tallies[sector] = Tally()
-        tallies[sector].add(status, None if quote is None else quote.volume)
+        tally = tallies.get(sector)
+        if tally is None:
+            tally = tallies[sector] = Tally()
+        tally.add(status, None if quote is None else quote.volume)
     total = Tally.total(tallies.values())
-    usable = total.has_usable_volume()
+    usable = has_usable_volume(total)
     return Snapshot(
         counts=counts(total, usable_volume=usable),
         sectors={sector: counts(tallies[sector], usable_volume=usable) for sector in sorted(tallies)},

@@ -14,31 +14,32 @@ from pipeline.model import Quote, Session, Status
 
 @dataclass(frozen=True, slots=True)
 class TradingWindow:
-    """The trade times (epoch seconds) that belong to a session: from its open until its date ends.
-
-    A trade time before the open is an auction of the pre-open phase or an earlier day; one on a later date is
-    another session's. One between the close and midnight is the closing auction, and counts.
-    """
+    """The trade times (epoch seconds) that belong to a session: start <= time < end."""
 
     start: float
     end: float
 
     @staticmethod
-    def of(session: Session) -> TradingWindow:
-        return TradingWindow(session.open.timestamp(), _midnight_after(session))
+    def of_session(session: Session) -> TradingWindow:
+        """From the open until the date ends: a trade in the session.
+
+        A time before the open is the pre-open phase or an earlier day, one on a later date another session. One
+        between the close and midnight is the closing auction, and counts.
+        """
+        return TradingWindow(session.open.timestamp(), _midnight(session, 1))
+
+    @staticmethod
+    def of_date(session: Session) -> TradingWindow:
+        """The session's date by the exchange's clock, pre-open phase included."""
+        return TradingWindow(_midnight(session, 0), _midnight(session, 1))
+
+    def holds(self, trade_time: int | None) -> bool:
+        return trade_time is not None and self.start <= trade_time < self.end
 
 
-def _midnight_after(session: Session) -> float:
-    next_day = session.trade_date + timedelta(days=1)
-    return datetime.combine(next_day, time(), session.timezone).timestamp()
-
-
-def traded_on(trade_time: int | None, session: Session) -> bool:
-    """Whether `trade_time` lies on the session's date (pre-open phase included), by the exchange's clock."""
-    if trade_time is None:
-        return False
-    midnight = datetime.combine(session.trade_date, time(), session.timezone).timestamp()
-    return midnight <= trade_time < _midnight_after(session)
+def _midnight(session: Session, days: int) -> float:
+    day = session.trade_date + timedelta(days=days)
+    return datetime.combine(day, time(), session.timezone).timestamp()
 
 
 def state(quote: Quote | None, reference: int | None, window: TradingWindow) -> Status:
@@ -53,11 +54,8 @@ def state(quote: Quote | None, reference: int | None, window: TradingWindow) -> 
         return Status.NO_QUOTE
     if reference is None or reference <= 0:
         return Status.NO_REFERENCE
-    trade_time = quote.trade_time
-    if trade_time is None:
-        if quote.volume == 0:
-            return Status.NOT_TRADED
-    elif not window.start <= trade_time < window.end:
+    traded = quote.volume != 0 if quote.trade_time is None else window.holds(quote.trade_time)
+    if not traded:
         return Status.NOT_TRADED
     if quote.price > reference:
         return Status.ADVANCE

@@ -29,7 +29,7 @@ class Volumes:
     up_pct: float | None = None
 
 
-def usable(advances: int, declines: int, traded: int, missing: int, up: int, down: int, unchanged: int) -> bool:
+def usable(*, advances: int, declines: int, traded: int, missing: int, up: int, down: int, unchanged: int) -> bool:
     """Whether the volumes of a whole poll say anything; decided once, so that sectors add up to the total.
 
     `missing`: traded issues without a volume; more than 5 % of those traded are too many. Null is not 0: a side that
