@@ -1,0 +1,148 @@
+"""One stock as callers of the Python API state it: any number, any timestamp, in one normal form. Layer 4, pure.
+
+Callers hand in floats, numpy numbers, NaN, None, text; naive, aware and pandas timestamps, NaT. What is not usable
+becomes None. Prices are compared as integers of 0.0001.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pipeline.breadth import to_units
+from pipeline.model import UNITS_PER_CURRENCY, Status
+from pipeline.symbols import market_of
+
+ZONES = {"NSE": ZoneInfo("Asia/Kolkata"), "US": ZoneInfo("America/New_York")}
+"""{market: the time zone of its exchanges}."""
+_MILLISECONDS_FROM = 1e11
+TRADED = (Status.ADVANCE, Status.DECLINE, Status.UNCHANGED)
+
+
+@dataclass(frozen=True, slots=True)
+class StockStatus:
+    """A stock's last price against its previous close. `timestamp`: of the trade, aware when it was or when made here.
+
+    `stated`: whether the caller gave a timestamp. `status`: ADVANCE, DECLINE, UNCHANGED, NOT_TRADED, NO_REFERENCE or
+    NO_QUOTE. `change_pct` is 0 without a positive previous close. Fields can be read as `stock["ltp"]` too.
+    """
+
+    symbol: str
+    ltp: float | None
+    prev_close: float | None
+    volume: int
+    timestamp: datetime
+    stated: bool
+    change: float
+    change_pct: float
+    status: str
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.__slots__:
+            raise KeyError(name)
+        return getattr(self, name)
+
+    @property
+    def day(self) -> date:
+        """The trading day the price belongs to, by the exchange's clock."""
+        return local(self.timestamp, zone_of(self.symbol)).date()
+
+
+def stock_status(symbol: str, info: Mapping[str, Any], now: datetime) -> StockStatus:
+    """The stock as `info` (ltp, prev_close, volume, timestamp) states it; `now` stands in for a missing timestamp."""
+    symbol = str(symbol)
+    last, previous = number(info.get("ltp")), number(info.get("prev_close"))
+    volume, stamp = whole(info.get("volume")), moment(info.get("timestamp"))
+    units, reference = to_units(last, market_of(symbol)), _reference(previous, symbol)
+    untraded = volume == 0 and stamp is None
+    change = 0 if units is None or reference is None else units - reference
+    return StockStatus(
+        symbol=symbol,
+        ltp=None if units is None else units / UNITS_PER_CURRENCY,
+        prev_close=None if reference is None else reference / UNITS_PER_CURRENCY,
+        volume=volume or 0,
+        timestamp=stamp or now,
+        stated=stamp is not None,
+        change=change / UNITS_PER_CURRENCY,
+        change_pct=100 * change / reference if reference is not None and reference > 0 else 0.0,
+        status=_status(units, reference, untraded).value,
+    )
+
+
+def _reference(previous: float | None, symbol: str) -> int | None:
+    """The previous close in units. One of 0 and less is no price, yet such issues are counted by the difference."""
+    if previous is None or previous > 0:
+        return to_units(previous, market_of(symbol))
+    return max(round(previous * UNITS_PER_CURRENCY), -(2**53))
+
+
+def _status(units: int | None, reference: int | None, untraded: bool) -> Status:
+    if units is None:
+        return Status.NO_QUOTE
+    if reference is None:
+        return Status.NO_REFERENCE
+    if untraded:
+        return Status.NOT_TRADED
+    if units == reference:
+        return Status.UNCHANGED
+    return Status.ADVANCE if units > reference else Status.DECLINE
+
+
+def of_newest_day(stocks: Iterable[StockStatus]) -> dict[str, StockStatus]:
+    """{symbol: stock} without those whose price is of an earlier day than the newest of their market: not traded.
+
+    A stock without a timestamp of its own belongs to every day.
+    """
+    listed = list(stocks)
+    newest: dict[str, date] = {}
+    for stock in listed:
+        if stock.stated:
+            market = market_of(stock.symbol)
+            newest[market] = max(newest.get(market, stock.day), stock.day)
+    return {s.symbol: s for s in listed if not s.stated or s.day == newest[market_of(s.symbol)]}
+
+
+def zone_of(symbol: str) -> ZoneInfo:
+    return ZONES[market_of(symbol)]
+
+
+def local(instant: datetime, zone: ZoneInfo) -> datetime:
+    """The exchange's wall clock; a naive instant is that already."""
+    return instant if instant.tzinfo is None else instant.astimezone(zone)
+
+
+def number(value: Any) -> float | None:
+    """A finite float, or None for null, text, NaN and infinities."""
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        return None
+    found = float(value)
+    return found if math.isfinite(found) else None
+
+
+def whole(value: Any) -> int | None:
+    """A volume: a whole number, 0 and more, or None."""
+    found = number(value)
+    return int(found) if found is not None and found >= 0 else None
+
+
+def moment(value: Any) -> datetime | None:
+    """A datetime of a datetime, pandas Timestamp, ISO text or epoch seconds; None for anything else, NaT and NaN."""
+    if value is None or isinstance(value, bool) or value != value:
+        return None
+    if isinstance(value, datetime):
+        plain: Any = getattr(value, "to_pydatetime", None)
+        return plain(warn=False) if plain else value
+    if isinstance(value, Real):
+        seconds = float(value)
+        seconds = seconds / 1000 if abs(seconds) >= _MILLISECONDS_FROM else seconds
+        return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < _MILLISECONDS_FROM else None
+    try:
+        return datetime.fromisoformat(str(value)[:32])
+    except ValueError:
+        return None

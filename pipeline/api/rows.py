@@ -1,0 +1,110 @@
+"""Calls of the Python API as records of the journal. Layer 4, pure.
+
+A record here holds a snapshot with its stocks, or one stock. Ratios and percentages are computed again, unrounded,
+from the counts. Volumes and the states of the rest of the universe come from the stock details when they agree with
+the counts, else they are null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pipeline import tables
+from pipeline.api.issue import TRADED, StockStatus, local, number, of_newest_day, whole
+from pipeline.breadth.groups import Tally, counts
+from pipeline.errors import UsageError
+from pipeline.model import Counts, Outcome, Record, Row, Status
+from pipeline.session import local_text, utc_text
+
+SOURCE = "api"
+_measures = attrgetter(*tables.MEASURES)
+
+
+def snapshot_record(
+    universe: str, poll_time: datetime, breadth: Mapping[str, Any], stocks: Sequence[StockStatus]
+) -> Record:
+    """The record of `log_breadth_snapshot`; `poll_time` aware, in the exchange's zone. Raises UsageError: no counts."""
+    key = _key(universe, poll_time)
+    statuses = _statuses(stocks)
+    measured = _measured(breadth, stocks, statuses)
+    priced = [stock for stock in stocks if stock.ltp is not None]
+    stated = [local_text(local(stock.timestamp, _zone(poll_time))) for stock in priced if stock.stated]
+    provenance = (None, None, None, None, max(stated, default=None), SOURCE, utc_text(datetime.now(UTC)))
+    rows: dict[str, list[Row]] = {
+        tables.POLL.name: [(*key, Outcome.TAKEN.value, None, 0, 0)],
+        tables.SNAPSHOT.name: [(*key, *_measures(measured), *provenance)],
+    }
+    if priced:
+        rows[tables.STOCK.name] = [_stock_row(key, stock, statuses[stock.symbol], poll_time) for stock in priced]
+    return Record(f"{universe}|{key[1]}|{key[2]}|{SOURCE}", universe, key[1], SOURCE, rows)
+
+
+def stock_record(universe: str, poll_time: datetime, stock: StockStatus, change_pct: Any) -> Record:
+    """The record of `log_stock_update`. `change_pct`: the caller's, stored where there is no previous close."""
+    key = _key(universe, poll_time)
+    rows = {tables.STOCK.name: [_stock_row(key, stock, Status(stock.status), poll_time, number(change_pct))]}
+    return Record(f"{universe}|{key[1]}|{key[2]} {stock.symbol}|{SOURCE}", universe, key[1], SOURCE, rows)
+
+
+def logged_rows(record: Record) -> int:
+    """Snapshot and stock rows: what callers count as records."""
+    return sum(len(record.tables.get(table.name, ())) for table in (tables.SNAPSHOT, tables.STOCK))
+
+
+def _key(universe: str, poll_time: datetime) -> tuple[str, str, str]:
+    return universe, poll_time.date().isoformat(), local_text(poll_time)
+
+
+def _zone(poll_time: datetime) -> ZoneInfo:
+    zone = poll_time.tzinfo
+    assert isinstance(zone, ZoneInfo)
+    return zone
+
+
+def _statuses(stocks: Sequence[StockStatus]) -> dict[str, Status]:
+    """{symbol: status}; one whose price is of an earlier day than the others' did not trade."""
+    today = of_newest_day(stock for stock in stocks if stock.ltp is not None)
+    found = {}
+    for stock in stocks:
+        status = Status(stock.status)
+        found[stock.symbol] = status if stock.symbol in today or status not in TRADED else Status.NOT_TRADED
+    return found
+
+
+def _measured(breadth: Mapping[str, Any], stocks: Sequence[StockStatus], statuses: Mapping[str, Status]) -> Counts:
+    stated = [whole(breadth.get(name)) for name in ("advances", "declines", "unchanged")]
+    if any(count is None for count in stated):
+        raise UsageError("log_breadth_snapshot needs advances, declines and unchanged as whole numbers")
+    detailed = Tally()
+    for stock in stocks:
+        detailed.add(statuses[stock.symbol], stock.volume or None)
+    if [detailed.issues[status] for status in TRADED] == stated:
+        return counts(detailed, usable_volume=detailed.has_usable_volume())
+    alone = Tally()
+    for status, count in zip(TRADED, stated, strict=True):
+        alone.issues[status] = count or 0
+    return counts(alone, usable_volume=False)
+
+
+def _stock_row(
+    key: tuple[str, str, str], stock: StockStatus, status: Status, poll_time: datetime, change_pct: float | None = None
+) -> Row:
+    known = stock.prev_close is not None and stock.prev_close > 0
+    return (
+        *key,
+        stock.symbol,
+        stock.ltp,
+        stock.prev_close,
+        stock.change if known else None,
+        stock.change_pct if known else change_pct,
+        stock.volume,
+        status.value,
+        None,
+        None,
+        None,
+        local_text(local(stock.timestamp, _zone(poll_time))) if stock.stated else None,
+    )
