@@ -1,0 +1,232 @@
+// One line chart: canvas, crosshair, readout for pointer and keyboard, a table behind it. Knows nothing of markets.
+//
+// A model is {x: ascending numbers, xMin, xMax, ticks: [{value, label}], axes: [{min, max, interval, format}],
+//   series: [{name, values, axis, colour, split?, area?, dashed?}], borders: [{x, label}], areas: [{from, to}],
+//   readout(i) → text, summary → text, table: {caption, heads, rows() → arrays of text}}. `colour` names a CSS variable.
+
+import { effectiveTheme, onPreference } from "../prefs.js";
+import { h, oncePerFrame, setAttribute, setText } from "../ui/dom.js";
+import { nearest } from "./scale.js";
+
+const library = import("./echarts.js");
+const PAD = { top: 10, bottom: 24 };
+
+/** Values of the theme's variables, read once per theme: each reading would make the browser compute its styles. */
+const read = new Map();
+onPreference(() => read.clear());
+
+function css(name) {
+  if (!read.has(name)) read.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  return read.get(name);
+}
+
+export class LineChart {
+  /** `label`: what a screen reader calls it. `pads`: room for the axis texts, left and right, in pixels. */
+  constructor({ label, height = 240, left = 52, right = 14 }) {
+    this.pads = { left, right };
+    this.canvas = h("div", { class: "chart-canvas", "aria-hidden": "true" });
+    this.canvas.style.height = `${height}px`;
+    this.height = height;
+    this.cross = h("div", { class: "chart-cross", hidden: true });
+    this.stage = h("div", { class: "chart-stage", role: "slider", tabindex: "0", "aria-label": label }, this.canvas, this.cross);
+    this.readout = h("p", { class: "chart-readout note" });
+    this.tableBox = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${label}, table` });
+    this.details = h("details", { class: "behind" }, h("summary", { text: "Show as table" }), this.tableBox);
+    this.element = h("div", { class: "chart" }, this.stage, this.readout, this.details);
+    this.at = null;
+    this.draw = oncePerFrame(() => this.paint());
+    this.listen();
+  }
+
+  listen() {
+    this.stage.addEventListener("pointermove", (event) => this.point(event));
+    this.stage.addEventListener("pointerdown", (event) => this.point(event));
+    this.stage.addEventListener("pointerleave", () => this.select(null));
+    this.stage.addEventListener("keydown", (event) => this.key(event));
+    this.stage.addEventListener("blur", () => this.select(null));
+    this.details.addEventListener("toggle", () => this.fillTable());
+    this.resizer = new ResizeObserver(() => {
+      this.chart?.resize();
+      this.draw();
+    });
+    this.resizer.observe(this.canvas);
+    onPreference(() => this.draw());
+  }
+
+  show(model) {
+    this.model = model;
+    if (this.at !== null && this.at >= model.x.length) this.at = null;
+    this.draw();
+  }
+
+  async paint() {
+    if (!this.model || !this.canvas.isConnected || this.canvas.clientWidth === 0) return;
+    if (!this.chart) {
+      const { init } = await library;
+      if (!this.chart) this.chart = init(this.canvas, null, { renderer: "canvas" });
+    }
+    this.chart.setOption(this.option(), { notMerge: true, lazyUpdate: false });
+    setAttribute(this.stage, "aria-valuemin", "0");
+    setAttribute(this.stage, "aria-valuemax", String(Math.max(0, this.model.x.length - 1)));
+    this.tell();
+    this.fillTable();
+  }
+
+  option() {
+    const { model } = this;
+    const soft = css("--ink-soft");
+    const line = css("--line");
+    const text = { color: soft, fontSize: 11, fontFamily: "inherit" };
+    const ticks = this.fitting(model.ticks);
+    const names = new Map(ticks.map((tick) => [tick.value, tick.label]));
+    return {
+      animation: false,
+      darkMode: effectiveTheme() === "dark",
+      textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
+      grid: { ...this.pads, ...PAD, outerBoundsMode: "none" },
+      xAxis: {
+        type: "value",
+        min: model.xMin,
+        max: model.xMax,
+        splitLine: { show: false },
+        axisLine: { show: true, onZero: false, lineStyle: { color: line } },
+        axisTick: { show: true, customValues: ticks.map((tick) => tick.value), lineStyle: { color: line }, length: 3 },
+        axisLabel: { ...text, customValues: ticks.map((tick) => tick.value), formatter: (value) => names.get(value) ?? "" },
+      },
+      yAxis: model.axes.map((axis, i) => ({
+        type: "value",
+        position: i ? "right" : "left",
+        min: axis.min,
+        max: axis.max,
+        interval: axis.interval,
+        splitLine: { show: i === 0, lineStyle: { color: line } },
+        axisLine: { show: false },
+        axisTick: { show: false },
+        axisLabel: { ...text, formatter: axis.format },
+      })),
+      series: model.series.map((series, i) => this.seriesOption(series, i === 0)),
+    };
+  }
+
+  /** As many tick labels as the width has room for; those at a day's border stay. */
+  fitting(ticks) {
+    const room = Math.max(2, Math.floor((this.canvas.clientWidth - this.pads.left - this.pads.right) / 62));
+    const every = Math.ceil(ticks.length / room);
+    return ticks.filter((tick, i) => tick.keep || (i % every === 0 && !ticks.some((other) => other.keep && other !== tick && Math.abs(other.value - tick.value) / (this.model.xMax - this.model.xMin) < 0.8 / room)));
+  }
+
+  seriesOption(series, first) {
+    const { model } = this;
+    const colour = series.split ? this.split(1) : css(series.colour);
+    const marks = first
+      ? {
+          markLine: {
+            silent: true,
+            symbol: "none",
+            animation: false,
+            label: { show: false },
+            lineStyle: { color: css("--line-strong"), type: "dashed", width: 1 },
+            data: (model.borders ?? []).map((border) => ({ xAxis: border.x })),
+          },
+          markArea: {
+            silent: true,
+            animation: false,
+            itemStyle: { color: css("--ink-soft"), opacity: 0.13 },
+            data: (model.areas ?? []).map((area) => [{ xAxis: area.from }, { xAxis: area.to }]),
+          },
+        }
+      : {};
+    return {
+      name: series.name,
+      type: "line",
+      yAxisIndex: series.axis ?? 0,
+      showSymbol: false,
+      silent: true,
+      connectNulls: false,
+      step: series.step,
+      sampling: model.x.length > 4000 ? "minmax" : undefined,
+      data: model.x.map((x, i) => [x, series.values[i]]),
+      lineStyle: { color: colour, width: 1.5, type: series.dashed ? "dashed" : "solid", cap: "round" },
+      itemStyle: { color: colour },
+      areaStyle: series.area ? { color: series.split ? this.split(0.24) : colour, opacity: series.split ? 1 : 0.16, origin: 0 } : undefined,
+      ...marks,
+    };
+  }
+
+  /** A colour that turns at the zero line, which `rangeBothSides` puts in the middle of the plot. */
+  split(alpha) {
+    const shade = (name) => {
+      const hex = css(name);
+      return alpha === 1 ? hex : hex + Math.round(alpha * 255).toString(16).padStart(2, "0");
+    };
+    const stops = [[0, "--up"], [0.5, "--up"], [0.5, "--down"], [1, "--down"]];
+    const colorStops = stops.map(([offset, name]) => ({ offset, color: shade(name) }));
+    return { type: "linear", x: 0, y: PAD.top, x2: 0, y2: this.height - PAD.bottom, global: true, colorStops };
+  }
+
+  point(event) {
+    const { model } = this;
+    if (!model?.x.length) return;
+    const box = this.canvas.getBoundingClientRect();
+    const share = (event.clientX - box.left - this.pads.left) / (box.width - this.pads.left - this.pads.right);
+    this.select(nearest(model.x, model.xMin + share * (model.xMax - model.xMin)));
+  }
+
+  key(event) {
+    const last = (this.model?.x.length ?? 0) - 1;
+    if (last < 0) return;
+    const from = this.at ?? last;
+    const to = {
+      ArrowLeft: from - 1, ArrowDown: from - 1, ArrowRight: from + 1, ArrowUp: from + 1,
+      PageDown: from - 10, PageUp: from + 10, Home: 0, End: last,
+    }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    this.select(Math.min(last, Math.max(0, to)));
+  }
+
+  select(index) {
+    if (this.at === index) return;
+    this.at = index;
+    this.tell();
+  }
+
+  /** Crosshair and readout: at the selected point, else at the last. */
+  tell() {
+    const { model } = this;
+    const last = model.x.length - 1;
+    const i = this.at ?? last;
+    setText(this.readout, i < 0 ? model.empty ?? "No values yet." : model.readout(i));
+    setAttribute(this.stage, "aria-valuenow", String(Math.max(0, i)));
+    setAttribute(this.stage, "aria-valuetext", i < 0 ? model.empty ?? "No values yet." : model.readout(i));
+    this.cross.hidden = this.at === null;
+    if (this.at === null) return;
+    const room = this.canvas.clientWidth - this.pads.left - this.pads.right;
+    const px = this.pads.left + (room * (model.x[i] - model.xMin)) / (model.xMax - model.xMin || 1);
+    this.cross.style.transform = `translateX(${px}px)`;
+  }
+
+  fillTable() {
+    if (!this.details.open || !this.model) return;
+    const { caption, heads, rows } = this.model.table;
+    const body = rows().map((row) => h("tr", {}, ...row.map((text, i) => (i ? h("td", { text }) : h("th", { scope: "row", class: "text", text })))));
+    const head = h("tr", {}, ...heads.map((text, i) => h("th", { scope: "col", class: i ? null : "text", text })));
+    this.tableBox.replaceChildren(h("table", {}, h("caption", { class: "unseen", text: caption }), h("thead", {}, head), h("tbody", {}, ...body)));
+  }
+
+  /** The chart as a PNG under its title, for saving. */
+  async image(title) {
+    await this.paint();
+    const drawn = this.chart.renderToCanvas({ pixelRatio: 2, backgroundColor: css("--panel") });
+    const head = 56;
+    const sheet = h("canvas", { width: drawn.width, height: drawn.height + head });
+    const pen = sheet.getContext("2d");
+    pen.fillStyle = css("--panel");
+    pen.fillRect(0, 0, sheet.width, sheet.height);
+    pen.drawImage(drawn, 0, head);
+    pen.fillStyle = css("--ink");
+    pen.font = `600 26px ${getComputedStyle(document.body).fontFamily}`;
+    pen.fillText(title, 24, 38);
+    return new Promise((done) => sheet.toBlob(done, "image/png"));
+  }
+}

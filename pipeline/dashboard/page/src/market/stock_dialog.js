@@ -1,0 +1,87 @@
+// A stock's day: its price against the previous close, and the facts, in a dialog.
+
+import { joinDays } from "../charts/days.js";
+import { LineChart } from "../charts/line_chart.js";
+import { rangeAround } from "../charts/scale.js";
+import { arrow, day as dayText, direction, price, short, signedPercent, zoneName } from "../format.js";
+import { h, setClass, setText } from "../ui/dom.js";
+import { timeOfDay } from "./replay.js";
+import { shortSymbol, statusWords } from "./stocks.js";
+
+export class StockDialog {
+  constructor(app) {
+    this.app = app;
+    this.title = h("h2", { id: "stock-title" });
+    this.subtitle = h("p", { class: "note" });
+    this.value = h("p", { class: "stock-value" });
+    this.facts = h("dl", { class: "facts" });
+    this.chart = new LineChart({ label: "Price over the day; arrow keys move between polls", height: 240, left: 66, right: 16 });
+    this.close = h("button", { type: "button", class: "button", on: { click: () => this.element.close() }, text: "Close" });
+    const head = h("div", { class: "panel-head" }, this.title, this.close);
+    this.element = h("dialog", { class: "panel stock-dialog", "aria-labelledby": "stock-title" }, head, this.subtitle, this.value, this.facts, this.chart.element);
+    this.element.addEventListener("close", () => (this.symbol = null));
+    this.element.addEventListener("click", (event) => event.target === this.element && this.element.close());
+  }
+
+  open(symbol) {
+    this.symbol = symbol;
+    setText(this.title, shortSymbol(symbol));
+    setText(this.subtitle, "Loading…");
+    setText(this.value, "");
+    this.facts.replaceChildren();
+    this.element.showModal();
+    this.refresh();
+  }
+
+  /** Fetches the day; called again when a poll came in while the dialog is open. */
+  async refresh() {
+    const { symbol } = this;
+    if (!symbol) return;
+    const { shown, universe } = this.app;
+    try {
+      const stock = await this.app.get("api/v1/stock", { universe, date: shown.trade_date, symbol });
+      if (this.symbol === symbol) this.show(stock);
+    } catch (error) {
+      if (this.symbol === symbol) setText(this.subtitle, `The stock’s day cannot be shown: ${error.message}`);
+    }
+  }
+
+  show(stock) {
+    const { t, ltp, volume, status } = stock.points;
+    const until = this.app.replay?.t ?? Infinity;
+    const last = t.findLastIndex((time) => time <= until);
+    const change = last >= 0 && stock.prev_close ? (100 * (ltp[last] - stock.prev_close)) / stock.prev_close : null;
+    setText(this.subtitle, [stock.name, stock.sector, `${dayText(stock.trade_date, true)}`].filter(Boolean).join(" · "));
+    setText(this.value, last < 0 ? "No price yet" : `${price(ltp[last])}  ${arrow(change)} ${signedPercent(change)}`);
+    setClass(this.value, `stock-value ${direction(change)}`);
+    const facts = [["Previous close", price(stock.prev_close)], ["Open", price(stock.day_open)], ["High", price(stock.day_high)], ["Low", price(stock.day_low)], ["Volume", last < 0 ? "–" : short(volume[last])], ["State", last < 0 ? "–" : statusWords(status[last])]];
+    this.facts.replaceChildren(...facts.map(([name, text]) => h("div", {}, h("dt", { text: name }), h("dd", { text }))));
+    this.showChart(stock, this.app.replay ? this.app.replay.t : null);
+  }
+
+  showChart(stock, until) {
+    const { points, session } = stock;
+    const zeros = points.t.map(() => 0);
+    const day = { trade_date: stock.trade_date, session, polls: { t: points.t, backfilled: zeros } };
+    const joined = joinDays([day], until);
+    const take = (column) => joined.at.map((at) => (at ? points[column][at.i] : null));
+    const values = take("ltp");
+    const before = stock.prev_close;
+    const zone = zoneName(session?.timezone);
+    const series = [{ name: "Price", values, colour: "--accent" }];
+    if (before) series.push({ name: "Previous close", values: joined.x.map(() => before), colour: "--line-strong", dashed: true });
+    const percentOf = (value) => (before && value !== null ? ` (${signedPercent((100 * (value - before)) / before)})` : "");
+    this.chart.show({
+      ...joined,
+      axes: [{ ...rangeAround([...values, before]), format: (value) => price(value) }],
+      series,
+      readout: (i) => (joined.at[i] ? `${timeOfDay(points.t[joined.at[i].i])} ${zone} · ${price(values[i])}${percentOf(values[i])} · volume ${short(points.volume[joined.at[i].i])}` : "A gap: nothing was stored here."),
+      empty: "This stock had no price on this day yet.",
+      table: {
+        caption: `Prices of ${shortSymbol(stock.symbol)}, newest first`,
+        heads: ["Time", "Price", "Change", "Volume"],
+        rows: () => joined.at.filter(Boolean).toReversed().map(({ i }) => [timeOfDay(points.t[i]), price(points.ltp[i]), before ? signedPercent((100 * (points.ltp[i] - before)) / before) : "–", short(points.volume[i])]),
+      },
+    });
+  }
+}

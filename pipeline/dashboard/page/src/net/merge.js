@@ -1,0 +1,48 @@
+// Changes of the stream applied to a held snapshot and to a held series. Both are changed in place.
+
+const DENSE = ["ltp", "volume", "status", "traded_t"];
+
+/** Whether `change` (or a `state` event) continues what is held. */
+export const continues = (held, event) => Boolean(held) && held.seq === event.base;
+
+/** Applies a `change` event to the snapshot it continues. */
+export function applyChange(held, change) {
+  held.seq = change.seq;
+  held.state = change.state;
+  held.series = change.series ?? held.series;
+  if (change.market) held.market = change.market;
+  if (change.sectors) held.sectors = change.sectors;
+  if (change.stocks && held.stocks) applyStocks(held.stocks, change.stocks);
+}
+
+function applyStocks(stocks, change) {
+  const { i: positions, sparse = {} } = change;
+  for (const column of DENSE) {
+    const values = change[column];
+    if (!values) continue;
+    const target = stocks[column];
+    for (let k = 0; k < positions.length; k++) target[positions[k]] = values[k];
+  }
+  for (const [column, [where, values]] of Object.entries(sparse)) {
+    for (let k = 0; k < where.length; k++) stocks[column][where[k]] = values[k];
+  }
+}
+
+export function applyState(held, event) {
+  held.seq = event.seq;
+  held.state = event.state;
+}
+
+/** Appends a change's points to the day they belong to; false when the series has to be fetched again. */
+export function appendPoints(day, change) {
+  if (!day || day.trade_date !== change.trade_date || !change.series || !change.points) return false;
+  const held = day.polls.t.length;
+  const added = change.points.t.length;
+  if (change.series.rev !== day.rev || held + added !== change.series.count) return false;
+  for (const [column, values] of Object.entries(day.polls)) {
+    const more = change.points[column] ?? new Array(added).fill(null);
+    for (const value of more) values.push(value);
+  }
+  for (const [position, reason] of Object.entries(change.reasons ?? {})) day.reasons[held + Number(position)] = reason;
+  return true;
+}

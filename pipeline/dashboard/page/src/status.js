@@ -1,0 +1,120 @@
+// What the viewer has to know about the data, in words: one pure function from the held state to pill, banner and dimming.
+
+import { clock, day, span, zoneName } from "./format.js";
+
+/** `2026-11-27T09:15:00+05:30` as `27 Nov, 09:15`, the exchange's own clock. */
+export const instant = (text) => `${day(text)}, ${clock(text)}`;
+
+const pill = (text, tone, pulse = false) => ({ text, tone, pulse });
+const banner = (tone, text) => ({ tone, text });
+
+/** `about`: {link, problem, snapshot, replayAt, now} with `now` in server milliseconds. Returns {pill, banner, dim, empty}. */
+export function describe(about) {
+  const { link, problem, snapshot } = about;
+  if (!snapshot) return withoutData(link, problem);
+  const state = snapshot.state;
+  const zone = zoneName(snapshot.session?.timezone);
+  const found = about.replayAt ? replayed(about.replayAt, zone) : ofServer(state, snapshot, about.now, zone);
+  if (link.state === "open") return found;
+  const lost = span((Date.now() - link.since) / 1000);
+  const numbers = snapshot.market ? ` The numbers are those of ${clock(snapshot.market.poll_time)} ${zone}.` : "";
+  return {
+    ...found,
+    pill: pill("Reconnecting", "warn", true),
+    banner: banner("warn", `No connection to the dashboard for ${lost}; trying again.${numbers}`),
+    dim: true,
+  };
+}
+
+function withoutData(link, problem) {
+  if (problem?.code === "database_unreachable") {
+    return {
+      pill: pill("Database unreachable", "bad"),
+      banner: banner("bad", `The database cannot be read: ${problem.message}. Trying again.`),
+      dim: false,
+      empty: { title: "The database cannot be read", text: "The page fills by itself as soon as it answers." },
+    };
+  }
+  if (problem && problem.code !== "unreachable") {
+    return { pill: pill("Nothing to show", "warn"), banner: banner("warn", problem.message), dim: false, empty: { title: problem.message, text: "Choose another universe or date above." } };
+  }
+  if (problem || link.state === "reconnecting") {
+    return { pill: pill("Reconnecting", "warn", true), banner: banner("warn", "The dashboard does not answer; trying again."), dim: false, empty: { title: "Waiting for the dashboard", text: "Trying again by itself." } };
+  }
+  return { pill: pill("Connecting", "info", true), banner: null, dim: false, empty: { title: "Connecting…", text: "" } };
+}
+
+const replayed = (at, zone) => ({ pill: pill(`Replay ${clock(at)} ${zone}`, "info"), banner: null, dim: false, empty: null });
+
+/** Seconds since the numbers were fetched; null when that is not known. */
+export function age(snapshot, now) {
+  const fetched = snapshot?.state?.fetched_utc ?? snapshot?.market?.fetched_utc;
+  return fetched ? Math.max(0, (now - Date.parse(fetched)) / 1000) : null;
+}
+
+const STATES = {
+  no_data: (state) => ({
+    pill: pill("No data yet", "info"),
+    banner: state.message ? banner("info", state.message) : null,
+    empty: { title: "No data yet", text: noDataText(state) },
+  }),
+  database_unreachable: (state, about) => ({
+    pill: pill("Database unreachable", "bad"),
+    banner: banner("bad", `The database does not answer${state.message ? `: ${state.message}` : ""}. Shown is what was read before, of ${about.time}.`),
+    dim: true,
+  }),
+  pipeline_down: (state, about) => ({
+    pill: pill("Pipeline down", "bad"),
+    banner: banner("bad", `The pipeline is not running while the market is open. The numbers are those of ${about.time}${about.ago}.`),
+    dim: true,
+  }),
+  stale: (state, about) => ({
+    pill: pill("Stale", "warn"),
+    banner: banner("warn", `No new numbers for ${about.age}: those shown are of ${about.time}.${reason(state)}`),
+    dim: true,
+  }),
+  partial: (state, about) => ({
+    pill: pill("Partial", "warn"),
+    banner: banner("warn", `${about.counted} Read ratios and percentages with care.${reason(state)}`),
+  }),
+  delayed: (state) => ({ pill: pill(`Delayed ${span(state.delay_s)}`, "info"), banner: null }),
+  closed: (state, about) => ({ pill: pill("Closed", "plain"), banner: banner("info", closedText(state, about)) }),
+  live: () => ({ pill: pill("Live", "ok", true), banner: null }),
+};
+
+function noDataText(state) {
+  if (state.next_open) return `The first numbers come with the next open: ${instant(state.next_open)} ${zoneName(state.timezone)}.`;
+  return "Start “breadth-pipeline run” for this universe; the page fills by itself.";
+}
+
+const reason = (state) => (state.last_poll?.reason ? ` Last poll: ${state.last_poll.reason}.` : "");
+
+function closedText(state, { snapshot, zone }) {
+  const { session, trade_date: date } = snapshot;
+  const close = session.close ? `, closed at ${clock(session.close)} ${zone}` : "";
+  if (session.recorded && session.latest) return `Recorded session of ${day(date, true)}${close}.`;
+  if (!session.latest) return `Session of ${day(date, true)}${close}. The newest stored day is a later one.`;
+  const next = state.next_open ? ` Next open ${instant(state.next_open)} ${zone}.` : "";
+  return `The market is closed. Last session ${day(date, true)}${close}.${next}`;
+}
+
+function ofServer(state, snapshot, now, zone) {
+  const { market } = snapshot;
+  const seconds = age(snapshot, now);
+  const about = {
+    snapshot,
+    zone,
+    time: market ? `${clock(market.poll_time)} ${zone}` : "an unknown time",
+    age: span(seconds),
+    ago: seconds === null ? "" : `, ${span(seconds)} old`,
+    counted: market ? `Only ${market.total_stocks} of ${market.universe_size} stocks are counted.` : "",
+  };
+  const found = (STATES[state.name] ?? STATES.live)(state, about);
+  return { dim: false, empty: null, ...found };
+}
+
+/** The exchange's phase for the header, `NSE open`. */
+export function phase(state) {
+  const exchange = { "Asia/Kolkata": "NSE", "America/New_York": "NYSE" }[state?.timezone] ?? "Market";
+  return { open: `${exchange} open`, waiting: `${exchange} opens soon`, closed: `${exchange} closed` }[state?.market] ?? exchange;
+}
