@@ -87,6 +87,9 @@ class Fetcher:
             self._reporter.report(phase="closed", closed=market.closed_line(), universe=market.universe.name, **facts)
             return
         due = self._begin(market).due
+        if not due and not market.live:
+            self._report(phase="done", closed=f"{market.source.name} is complete: every poll is in the journal")
+            return
         for index, instant in enumerate(due):
             following = agenda.following(due, index)
             self._wait(market, self._taken_at(market, instant, following))

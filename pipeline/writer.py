@@ -73,6 +73,8 @@ class Writer:
         self._taken_at: dict[int, float] = {}
         self._lag_s: float | None = None
         self._seen_dead = 0
+        self._trouble = ""
+        self._trouble_began = 0.0
 
     def run(self) -> None:
         while True:
@@ -103,6 +105,7 @@ class Writer:
                 self._ends.role,
             )
             self._seen_dead = dead
+        self._recovered()
         self._report("ok", "")
         return moved
 
@@ -118,14 +121,28 @@ class Writer:
             return 1.0
         if isinstance(error, SinkRefused | SinkSchemaError):
             state = "schema" if isinstance(error, SinkSchemaError) else "refused"
-            log.error("%s; polls are journaled, tried again every %.0f s", error, REFUSED_S)
+            self._say(logging.ERROR, str(error), f"polls are journaled, tried again every {REFUSED_S:.0f} s")
             self._ready = False
             self._report(state, str(error))
             return REFUSED_S
         self._retries += 1
-        log.warning("%s; polls are journaled, tried again until it works", error)
+        self._say(logging.WARNING, str(error), "polls are journaled, tried again until it works")
         self._report("retrying", str(error))
         return self._backoff.next_s()
+
+    def _say(self, level: int, trouble: str, remedy: str) -> None:
+        """Each trouble once, not each try."""
+        if not self._trouble:
+            self._trouble_began = time.monotonic()
+        if trouble != self._trouble:
+            log.log(level, "%s; %s", trouble, remedy)
+            self._trouble = trouble
+
+    def _recovered(self) -> None:
+        if self._trouble:
+            lasted_s = time.monotonic() - self._trouble_began
+            log.warning("takes records again after %.0f s; %d wait in the journal", lasted_s, self._drain.behind)
+            self._trouble = ""
 
     def _report(self, state: str, message: str) -> None:
         drain = self._drain
