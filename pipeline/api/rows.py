@@ -82,11 +82,10 @@ def _measured(breadth: Mapping[str, Any], stocks: Sequence[StockStatus], statuse
     detailed = Tally()
     for stock in stocks:
         detailed.add(statuses[stock.symbol], stock.volume or None)
-    if [detailed.issues[status] for status in TRADED] == stated:
+    if [detailed.advances, detailed.declines, detailed.unchanged] == stated:
         return counts(detailed, usable_volume=detailed.has_usable_volume())
     alone = Tally()
-    for status, count in zip(TRADED, stated, strict=True):
-        alone.issues[status] = count or 0
+    alone.advances, alone.declines, alone.unchanged = (count or 0 for count in stated)
     return counts(alone, usable_volume=False)
 
 

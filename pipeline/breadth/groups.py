@@ -72,18 +72,17 @@ class Tally:
     def universe_size(self) -> int:
         return self.traded + self.not_traded + self.no_reference + self.no_quote
 
-
-def has_usable_volume(total: Tally) -> bool:
-    """Whether the volumes of a poll say anything; asked of the total only (`volume.usable`)."""
-    return usable(
-        advances=total.advances,
-        declines=total.declines,
-        traded=total.traded,
-        missing=total.missing_volume,
-        up=total.up_volume,
-        down=total.down_volume,
-        unchanged=total.unch_volume,
-    )
+    def has_usable_volume(self) -> bool:
+        """Whether the volumes of a poll say anything; asked of the total only (`volume.usable`)."""
+        return usable(
+            advances=self.advances,
+            declines=self.declines,
+            traded=self.traded,
+            missing=self.missing_volume,
+            up=self.up_volume,
+            down=self.down_volume,
+            unchanged=self.unch_volume,
+        )
 
 
 def counts(tally: Tally, *, usable_volume: bool) -> Counts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pipeline.breadth.groups import Tally, counts, has_usable_volume, sector_of
+from pipeline.breadth.groups import Tally, counts, sector_of
 from pipeline.breadth.states import TradingWindow, state
 from pipeline.model import Quote, Session, Snapshot, Status, Universe
 
@@ -40,7 +40,7 @@ def compute(
             tally = tallies[sector] = Tally()
         tally.add(status, None if quote is None else quote.volume)
     total = Tally.total(tallies.values())
-    usable = has_usable_volume(total)
+    usable = total.has_usable_volume()
     return Snapshot(
         counts=counts(total, usable_volume=usable),
         sectors={sector: counts(tallies[sector], usable_volume=usable) for sector in sorted(tallies)},
