@@ -1,6 +1,6 @@
-"""Symbols as Yahoo writes them: suffix, market, what may be one, how text of strangers is shown. Layer 1, pure.
+"""Symbols as Yahoo writes them: suffix, market, what may be one. Layer 1, pure.
 
-A symbol is data everywhere: it is checked once where it enters (files of users), and shown only through `printable`.
+A symbol is data everywhere: it is checked once where it enters (files of users), and shown through `figures.plain`.
 """
 
 from __future__ import annotations
@@ -59,8 +59,3 @@ def symbol_problem(symbol: str) -> str | None:
     if "," in symbol:
         return "contains a comma"
     return None
-
-
-def printable(text: str) -> str:
-    """`text` with everything that could steer a terminal (escape, newline, direction marks) replaced by `?`."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)

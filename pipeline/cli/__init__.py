@@ -11,6 +11,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("pipeline.cli.status:status", "Show processes, queue, journal and databases of a pipeline."),
     "show": ("pipeline.cli.show:show", "Show the latest snapshot: counts, index, sectors, movers."),
     "history": ("pipeline.cli.history:history", "Show the day's series as a table with a chart."),
+    "dashboard": ("pipeline.cli.dashboard:dashboard", "Serve the live page from a database and the pipeline's status."),
+    "universe": ("pipeline.cli.universe:universe", "List the named universes, or show the members of one."),
     "schedule": ("pipeline.cli.schedule:schedule", "Print a crontab line and systemd units for a universe."),
     "demo": ("pipeline.cli.demo:demo", "Run a recorded day through the real pipeline, from a fresh state."),
     "config": ("pipeline.cli.config:config", "Print the effective settings and where each came from."),

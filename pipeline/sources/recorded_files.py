@@ -26,7 +26,7 @@ EMBEDDED = DATA / "recordings"
 BAR_COLUMNS = ("symbol", "timestamp", "open", "high", "low", "close", "volume")
 _SUFFIXES = (".csv.gz", ".csv")
 _MAX_VOLUME = 2**62
-_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
 @dataclass(slots=True)

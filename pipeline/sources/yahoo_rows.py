@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from pipeline.breadth.prices import to_units
+from pipeline.figures import plain
 from pipeline.model import Quote
-from pipeline.symbols import Market, expected_currency, market_of, printable
+from pipeline.symbols import Market, expected_currency, market_of
 
 _MAX_VOLUME = 2**62
 _MAX_TIME = 4_102_444_800  # 2100-01-01: beyond it the number is not in seconds
@@ -104,13 +105,13 @@ def _complaint(body: bytes) -> str:
     error = (told.get("finance") or told.get("quoteResponse")) if isinstance(told, dict) else None
     text = error.get("error") if isinstance(error, dict) else None
     described = text.get("description") if isinstance(text, dict) else text
-    return f"an error: {printable(str(described)[:80])}" if described else "an answer without quotes"
+    return f"an error: {plain(str(described)[:80])}" if described else "an answer without quotes"
 
 
 def _quote(symbol: str, row: Row) -> Quote | str:
     wanted, currency = expected_currency(symbol), row.currency
     if wanted and currency is not None and currency != wanted:
-        return f"currency {printable(str(currency)[:8])}, {wanted} expected"
+        return f"currency {plain(str(currency)[:8])}, {wanted} expected"
     market: Market = "NSE" if currency == "INR" else market_of(symbol)
     price = to_units(row.regularMarketPrice, market)
     if price is None:
