@@ -115,6 +115,16 @@ class Reader:
             )[0],
         )
 
+    def poll_count(self, universe: str, date: str) -> int:
+        """How many rows `series` gives."""
+        return int(
+            self._database.query(
+                f"SELECT COUNT(*) FROM (SELECT poll_time FROM intraday_advance_decline WHERE {_DAY} UNION "
+                f"SELECT poll_time FROM pipeline_poll WHERE {_DAY}) AS polls",
+                (universe, date) * 2,
+            )[0][0]
+        )
+
     def session(self, universe: str, date: str) -> Row | None:
         rows = self._rows("pipeline_session", SESSION_COLUMNS, _DAY, (universe, date))
         return rows[0] if rows else None

@@ -1,0 +1,407 @@
+"""One look at the database for all viewers: channels, their sequence, their newest frame. Dashboard process.
+
+A channel is a watched day (`nifty50`, the newest; `nifty50@2026-11-25`). The feed asks for its version token, loads it
+when that changed, and turns the difference into one frame. Nothing is kept per viewer: a viewer holds the number it was
+sent last and takes the newest frame, or a fresh snapshot when it missed one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.dashboard import changes, columns, load
+from pipeline.dashboard.columns import iso_utc
+from pipeline.dashboard.frames import Frame
+from pipeline.dashboard.gate import Busy, Gate, Unreachable
+from pipeline.dashboard.load import View
+from pipeline.dashboard.operations import Status
+from pipeline.dashboard.state import Hours, pipeline_of, state
+from pipeline.reader import Reader
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.05
+IDLE_LOOK_S = 0.5
+STORED_LOOK_S = 1.0
+PUBLISH_GAP_S = 0.2
+STATE_S = 1.0
+STATUS_S = 0.5
+RETRY_S = 1.0
+HEARTBEAT_S = 10
+UNWATCHED_S = 30.0
+CHANNELS_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where the day's series stands: how many polls, its check sum, the last poll, and its revision."""
+
+    count: int = 0
+    rev: int = 0
+    sums: tuple[Any, ...] = ()
+    last: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a look at a changed channel brought back."""
+
+    token: tuple[Any, ...]
+    view: View | None
+    mark: Mark
+    points: columns.Columns
+    reasons: dict[str, str]
+
+
+@dataclass(eq=False)
+class Channel:
+    """One watched day. `frame` led from `seq - 1` to `seq`."""
+
+    watch: str
+    universe: str | None
+    date: str | None
+    seq: int = 0
+    view: View | None = None
+    mark: Mark = field(default_factory=Mark)
+    token: tuple[Any, ...] | None = None
+    state: dict[str, Any] | None = None
+    frame: Frame | None = None
+    full: Frame | None = None
+    changed: datetime | None = None
+    since: datetime | None = None
+    looked: float = 0.0
+    published: float = 0.0
+    watched: float = 0.0
+    viewers: int = 0
+
+
+def split_watch(watch: str) -> tuple[str | None, str | None]:
+    """`nifty50@2026-11-25` → universe and date; "" is the default universe. Raises ValueError for a bad date."""
+    universe, _, date = watch.partition("@")
+    if date and date != "latest":
+        datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=UTC)
+        return universe or None, date
+    return universe or None, None
+
+
+def look(reader: Reader, universe: str, date: str | None, token: tuple[Any, ...] | None, mark: Mark) -> Loaded | None:
+    """What changed since `token`; None when nothing did. Runs in the gate's thread."""
+    day = date or reader.latest_date(universe)
+    found = (day, *reader.version_token(universe, day)) if day else (None,)
+    if found == token:
+        return None
+    if day is None:
+        return Loaded(found, None, Mark(), {}, {})
+    view = load.view(reader, universe, day)
+    if token is None or token[0] != day:
+        mark = Mark()
+    sums = reader.day_sum(universe, day)
+    if mark.count and sums == mark.sums:
+        return Loaded(found, view, mark, *columns.points([], view.clock, None))
+    fresh = reader.series(universe, day, after=mark.last) if mark.count else []
+    if mark.count and _adds_up(mark.sums, fresh, sums):
+        new = Mark(mark.count + len(fresh), mark.rev, sums, fresh[-1]["poll_time"])
+    else:
+        fresh = reader.series(universe, day)
+        rev = mark.rev + 1 if mark.count else 0
+        new = Mark(len(fresh), rev, sums, fresh[-1]["poll_time"] if fresh else "")
+        fresh = []
+    return Loaded(found, view, new, *columns.points(fresh, view.clock, view.session["interval_s"]))
+
+
+def _adds_up(before: tuple[Any, ...], fresh: list[dict[str, Any]], after: tuple[Any, ...]) -> bool:
+    """Whether the day is what it was and these polls: nothing in its middle was written again."""
+    snapshots = [row for row in fresh if row["source"] is not None]
+    polls = [row for row in fresh if row["outcome"] is not None]
+    weight = {"taken": 1, "partial": 1000}
+    grown = (
+        len(snapshots),
+        *(sum(row[name] for row in snapshots) for name in ("advances", "declines", "unchanged")),
+        len(polls),
+        sum(weight.get(row["outcome"], 0) for row in polls),
+    )
+    places = (0, 1, 2, 3, 5, 6)
+    return bool(fresh) and all(
+        (before[place] or 0) + more == (after[place] or 0) for place, more in zip(places, grown, strict=True)
+    )
+
+
+class Feed:
+    """Keeps the channels up to date and wakes the viewers. Runs on the loop; only `look` runs elsewhere."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        status: Status,
+        hours: Callable[[str | None], Hours],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.gate, self.status, self.hours, self.now = gate, status, hours, now
+        self.epoch = secrets.token_hex(4)
+        self.channels: dict[str, Channel] = {"": Channel("", None, None)}
+        self.wakes: set[asyncio.Event] = set()
+        self.problem: str | None = None
+        self.closing = False
+        self.beat: Frame | None = None
+        self.beats = 0
+        self.operations_frame: Frame | None = None
+        self.operations_seq = 0
+        self.looks = self.changes_seen = 0
+        self._ran: bool | None = None
+        self._touched = asyncio.Event()
+
+    # What the application asks
+
+    def watch(self, watch: str) -> Channel | None:
+        """The channel, made when it is new; None when there are too many."""
+        channel = self.channels.get(watch)
+        if channel is None:
+            if len(self.channels) >= CHANNELS_MAX:
+                return None
+            channel = self.channels[watch] = Channel(watch, *split_watch(watch), watched=self._time())
+        channel.viewers += 1
+        self._touched.set()
+        return channel
+
+    def unwatch(self, channel: Channel) -> None:
+        channel.viewers -= 1
+        channel.watched = self._time()
+
+    def newest(self, universe: str | None) -> Channel | None:
+        """The loaded channel of a universe's newest day, if somebody watches it."""
+        universe = universe or self.channels[""].universe
+        wanted = [
+            channel
+            for channel in self.channels.values()
+            if channel.date is None and channel.state is not None and channel.universe == universe
+        ]
+        return max(wanted, key=lambda channel: channel.looked, default=None)
+
+    def snapshot(self, channel: Channel, *, static: bool = True) -> dict[str, Any]:
+        """The snapshot answer of a channel as its stream stands."""
+        return {
+            "universe": channel.universe,
+            "seq": channel.seq,
+            "epoch": self.epoch,
+            "state": channel.state,
+            **changes.whole(channel.view, static=static),
+            "series": {"count": channel.mark.count, "rev": channel.mark.rev},
+        }
+
+    def full_frame(self, channel: Channel) -> Frame:
+        if channel.full is None:
+            channel.full = Frame("snapshot", {"watch": channel.watch, **self.snapshot(channel)})
+        return channel.full
+
+    def operations(self) -> dict[str, Any]:
+        now = self.now()
+        age = self.status.age_s(now)
+        return {
+            "server_time_utc": iso_utc(now),
+            "running": self.status.running(now),
+            "age_s": None if age is None else round(age, 1),
+            "problem": self.status.problem(now),
+            "status": self.status.content,
+            "viewers": len(self.wakes),
+            "database": self.gate.role,
+        }
+
+    def state_of(self, universe: str, view: View | None, changed: datetime | None = None) -> dict[str, Any]:
+        """The state of a view now, without `since_utc`."""
+        now = self.now()
+        age = self.status.age_s(now)
+        pipeline = pipeline_of(self.status.content, age, universe, has_directory=self.status.directory is not None)
+        hours = Hours() if pipeline.market else self.hours(view.clock.zone.key if view else None)
+        return state(view, pipeline, hours, now, changed=changed, problem=self.problem)
+
+    # The loop
+
+    async def run(self) -> None:
+        """Until `close`. Never ends by itself: a database that fails is a state."""
+        beat = self._time() + HEARTBEAT_S
+        status_at = state_at = 0.0
+        while not self.closing:
+            now = self._time()
+            if now >= status_at:
+                status_at = now + STATUS_S
+                self._look_at_status()
+            await self._look_at_database()
+            if now >= state_at:
+                state_at = now + STATE_S
+                self._refresh_states()
+            if now >= beat:
+                beat = now + HEARTBEAT_S
+                self._heartbeat()
+            await self._pause()
+
+    def close(self) -> None:
+        """Ends `run` and every viewer's stream."""
+        self.closing = True
+        self._touched.set()
+        self._wake()
+
+    async def _pause(self) -> None:
+        watched = any(channel.viewers for channel in self.channels.values())
+        pause = RETRY_S if self.problem else LOOK_S if watched else IDLE_LOOK_S
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._touched.wait()
+        self._touched.clear()
+
+    async def _look_at_database(self) -> None:
+        due = list(self._due())
+        if not due:
+            return
+        try:
+            found = await self.gate.ask(lambda reader: self._look(reader, due), lane="feed")
+        except (Unreachable, Busy) as error:
+            self._fail(str(error))
+            return
+        except Exception as error:
+            self._fail(f"{type(error).__name__}: {error}")
+            return
+        if self.problem is not None:
+            log.info("dashboard: the database answers again")
+            self.problem = None
+            self._refresh_states()
+        self.looks += 1
+        for channel, universe, loaded in found:
+            channel.looked = self._time()
+            channel.universe = universe
+            if loaded is not None:
+                self._take(channel, loaded)
+            elif channel.state is None:
+                self._publish_full(channel)
+
+    def _due(self) -> Iterable[Channel]:
+        """Channels to look at now; those without viewers for a while are dropped."""
+        now = self._time()
+        for channel in list(self.channels.values()):
+            if not channel.viewers and channel.watch and now - channel.watched > UNWATCHED_S:
+                del self.channels[channel.watch]
+            elif now - channel.published >= PUBLISH_GAP_S and not self._has_twin(channel):
+                wait = STORED_LOOK_S if channel.date else LOOK_S if channel.viewers else IDLE_LOOK_S
+                if channel.state is None or now - channel.looked >= wait * 0.9:
+                    yield channel
+
+    def _has_twin(self, channel: Channel) -> bool:
+        """The default channel without viewers need not be looked at while another one shows the same day."""
+        return (
+            not channel.watch
+            and not channel.viewers
+            and channel.state is not None
+            and any(
+                other.watch and other.viewers and other.date is None and other.universe == channel.universe
+                for other in self.channels.values()
+            )
+        )
+
+    def _look(self, reader: Reader, due: list[Channel]) -> list[tuple[Channel, str | None, Loaded | None]]:
+        found: list[tuple[Channel, str | None, Loaded | None]] = []
+        for channel in due:
+            universe = channel.universe or self.default_universe(reader)
+            loaded = look(reader, universe, channel.date, channel.token, channel.mark) if universe else None
+            found.append((channel, universe, loaded))
+        return found
+
+    def default_universe(self, reader: Reader) -> str | None:
+        """The running pipeline's universe, else the one with the newest day."""
+        known = reader.universes()
+        running = (self.status.content or {}).get("universe") if self.status.running(self.now()) else None
+        if any(row["name"] == running for row in known):
+            return str(running)
+        newest = max(known, key=lambda row: (row["latest_date"], row["days"]), default=None)
+        return str(newest["name"]) if newest else None
+
+    def _fail(self, problem: str) -> None:
+        if self.problem is None:
+            log.warning("dashboard: the database cannot be read: %s", problem)
+        self.problem = problem
+        self._refresh_states()
+
+    # Publishing
+
+    def _take(self, channel: Channel, loaded: Loaded) -> None:
+        old, first = channel.view, channel.token is None
+        channel.token, channel.view, channel.mark = loaded.token, loaded.view, loaded.mark
+        self.changes_seen += 1
+        if not first:
+            channel.changed = self.now()
+        if first or old is None or loaded.view is None or not changes.comparable(old, loaded.view):
+            self._publish_full(channel)
+            return
+        self._set_state(channel)
+        data = changes.difference(old, loaded.view)
+        more = {
+            "state": channel.state,
+            "series": {"count": channel.mark.count, "rev": channel.mark.rev},
+            "points": loaded.points,
+            "reasons": loaded.reasons,
+        }
+        self._publish(channel, "change", data | more)
+
+    def _publish_full(self, channel: Channel) -> None:
+        self._set_state(channel)
+        channel.seq += 1
+        channel.full = None
+        channel.frame = self.full_frame(channel)
+        channel.published = self._time()
+        self._wake()
+
+    def _publish(self, channel: Channel, event: str, data: dict[str, Any]) -> None:
+        head = {"watch": channel.watch, "universe": channel.universe, "seq": channel.seq + 1, "base": channel.seq}
+        channel.frame = Frame(event, head | data)
+        channel.seq += 1
+        channel.full = None
+        if event == "change":
+            channel.published = self._time()
+        self._wake()
+
+    def _set_state(self, channel: Channel) -> bool:
+        """Whether the state changed (its clock aside)."""
+        found = self.state_of(channel.universe or "", channel.view, channel.changed)
+        old = channel.state
+        if old is None or old["name"] != found["name"]:
+            channel.since = self.now()
+        found["since_utc"] = iso_utc(channel.since)
+        same = old is not None and {**old, "server_time_utc": None} == {**found, "server_time_utc": None}
+        if not same:
+            channel.state = found
+        return not same
+
+    def _refresh_states(self) -> None:
+        for channel in self.channels.values():
+            if channel.state is None and self.problem is None:
+                continue  # not loaded yet
+            if channel.state is None:
+                self._publish_full(channel)
+            elif self._set_state(channel):
+                self._publish(channel, "state", {"state": channel.state})
+
+    def _look_at_status(self) -> None:
+        running = self.status.running(self.now())
+        if self.status.refresh() or self.operations_frame is None or running != self._ran:
+            self._ran = self.status.running(self.now())
+            self.operations_frame = Frame("operations", self.operations())
+            self.operations_seq += 1
+            self._wake()
+
+    def _heartbeat(self) -> None:
+        self.beats += 1
+        self.beat = Frame("heartbeat", {"server_time_utc": iso_utc(self.now()), "viewers": len(self.wakes)})
+        self._wake()
+
+    def _wake(self) -> None:
+        for wake in self.wakes:
+            wake.set()
+
+    @staticmethod
+    def _time() -> float:
+        return asyncio.get_running_loop().time()
