@@ -105,8 +105,8 @@ class WriterChild:
         logs_r, logs_w = Pipe(duplex=False)
         theirs = (health_w, control_r, logs_w)
         numbers = [pipe.fileno() for pipe in theirs]
-        root = str(Path(pipeline.__file__).resolve().parent.parent)
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])}
+        roots = (str(Path(pipeline.__file__).resolve().parent.parent), os.environ.get("PYTHONPATH"))
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(root for root in roots if root)}
         try:
             process = subprocess.Popen(
                 # -P: the program's working directory may hold a `pipeline` of its own

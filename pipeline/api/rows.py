@@ -8,20 +8,30 @@ the counts, else they are null.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipeline import tables
 from pipeline.api.issue import TRADED, StockStatus, local, number, of_newest_day, whole
-from pipeline.breadth.groups import Tally, counts
+from pipeline.breadth import compute
 from pipeline.errors import UsageError
-from pipeline.model import Counts, Outcome, Record, Row, Status
+from pipeline.model import Counts, Member, Outcome, Quote, Record, Row, Session, Status, Universe
 from pipeline.session import local_text, utc_text
 
 SOURCE = "api"
 _measures = attrgetter(*tables.MEASURES)
+_PRICES: dict[Status, tuple[int | None, int | None]] = {
+    Status.ADVANCE: (2, 1),
+    Status.DECLINE: (1, 2),
+    Status.UNCHANGED: (1, 1),
+    Status.NOT_TRADED: (1, 1),
+    Status.NO_REFERENCE: (1, None),
+    Status.NO_QUOTE: (None, None),
+}
+_UTC = ZoneInfo("UTC")
+_SESSION = Session(date(2000, 1, 3), datetime(2000, 1, 3, tzinfo=_UTC), datetime(2000, 1, 4, tzinfo=_UTC), _UTC)
 
 
 def snapshot_record(
@@ -79,14 +89,23 @@ def _measured(breadth: Mapping[str, Any], stocks: Sequence[StockStatus], statuse
     stated = [whole(breadth.get(name)) for name in ("advances", "declines", "unchanged")]
     if any(count is None for count in stated):
         raise UsageError("log_breadth_snapshot needs advances, declines and unchanged as whole numbers")
-    detailed = Tally()
-    for stock in stocks:
-        detailed.add(statuses[stock.symbol], stock.volume or None)
+    detailed = _counts([(statuses[stock.symbol], stock.volume or None) for stock in stocks])
     if [detailed.advances, detailed.declines, detailed.unchanged] == stated:
-        return counts(detailed, usable_volume=detailed.has_usable_volume())
-    alone = Tally()
-    alone.advances, alone.declines, alone.unchanged = (count or 0 for count in stated)
-    return counts(alone, usable_volume=False)
+        return detailed
+    return _counts([(status, None) for status, count in zip(TRADED, stated, strict=True) for _ in range(count or 0)])
+
+
+def _counts(issues: Sequence[tuple[Status, int | None]]) -> Counts:
+    """Every measure over issues whose states (and volumes) are known: each is quoted so that it has its state."""
+    quotes = {str(at): _quote(str(at), status, volume) for at, (status, volume) in enumerate(issues)}
+    members = tuple(Member(symbol) for symbol in quotes)
+    return compute(Universe(SOURCE, members), quotes, {}, _SESSION).counts
+
+
+def _quote(symbol: str, status: Status, volume: int | None) -> Quote:
+    price, previous = _PRICES[status]
+    traded = status in TRADED
+    return Quote(symbol, price, previous, volume if traded else 0, int(_SESSION.open.timestamp()) if traded else None)
 
 
 def _stock_row(

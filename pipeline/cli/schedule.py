@@ -1,4 +1,4 @@
-"""`breadth-pipeline schedule`: prints a crontab line, and a systemd service and timer, that start `run`. Writes nothing."""
+"""`breadth-pipeline schedule`: prints a crontab line, a systemd service and timer that start `run`. Writes nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 import pipeline
 from pipeline.cli.common import universe_name, with_settings
 from pipeline.cli.units import Job, crontab, service, timer
-from pipeline.config import Loaded
+from pipeline.config import Loaded, flag_of
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import ConfigError
 from pipeline.model import Session
@@ -65,7 +65,7 @@ def job_of(loaded: Loaded, config: Path | None, extra: tuple[str, ...], cwd: Pat
         options=(*_options(loaded, config), *extra),
         directory=cwd if (cwd / ".env").is_file() else None,
         drain_s=settings.drain_s,
-        notes=(*notes, *_password_notes(loaded)),
+        notes=(*notes, *_unsaid_notes(loaded)),
     )
 
 
@@ -117,7 +117,12 @@ def _without_password(url: DatabaseUrl) -> str:
     return f"{text}?{options}" if options else text
 
 
-def _password_notes(loaded: Loaded) -> list[str]:
+def _unsaid_notes(loaded: Loaded) -> list[str]:
+    """What the printed command does not carry."""
+    notes = []
     if loaded.origins.get("db") == "flag" and any(url.password for url in loaded.settings.db):
-        return ["the password is left out: put MYSQL_PASSWORD into .env (chmod 600) of the config or working directory"]
-    return []
+        notes.append("password left out: put MYSQL_PASSWORD into a .env (chmod 600) here or in the config directory")
+    lost = [flag_of(name) for name, origin in loaded.origins.items() if origin == "environment"]
+    if lost:
+        notes.append(f"set in this shell, unknown to cron: {', '.join(lost)}; put them into .env or a --config file")
+    return notes
