@@ -93,7 +93,8 @@ class Fetcher:
         for index, instant in enumerate(due):
             following = agenda.following(due, index)
             self._wait(market, self._taken_at(market, instant, following))
-            if market.pace.passed(following):
+            at_once = index == 0 and self._settings.any_time  # "now" is not missed because a process takes time to start
+            if market.pace.passed(following) and not at_once:
                 self._skip(market, instant, "its time passed before it could be taken")
             else:
                 self._poll(market, instant, following)
