@@ -75,11 +75,11 @@ EXCHANGES = {
 class Calendar:
     """The sessions of an exchange. All answers are by its own time zone; instants asked with must be aware."""
 
-    def __init__(self, name: CalendarName, user_file: Path | None = None) -> None:
+    def __init__(self, name: str, user_file: Path | None = None) -> None:
         """Raises ConfigError, naming file and line, for a user file that cannot be read."""
         if name not in EXCHANGES:
             raise ConfigError(f"calendar {name!r} is unknown: use one of {', '.join(EXCHANGES)}")
-        self.name: CalendarName = name
+        self.name = name
         self._exchange = EXCHANGES[name]
         self._user = _read_user_file(user_file) if user_file else {}
         self._user_file = user_file

@@ -14,12 +14,14 @@ from zoneinfo import ZoneInfo
 
 from pipeline import tables
 from pipeline.breadth.groups import sector_of
-from pipeline.breadth.volume import is_volume
+from pipeline.breadth.volume import MAX_VOLUME
 from pipeline.model import UNITS_PER_CURRENCY, Answer, Outcome, Quote, Record, Row, Session, Snapshot, Status, Universe
 from pipeline.session import local_text, utc_text
 
 _NAMED_IN_REASON = 3
 _LAST_SECOND = 253_370_764_800  # 9999-01-01, UTC: room for every zone
+_SECONDS = tuple(f"{second:02d}" for second in range(60))
+_STATUS_TEXT = {status: status.value for status in Status}
 _measures = attrgetter(*tables.MEASURES)
 _LENGTHS = {(table.name, column.name): column.length for table in tables.TABLES.values() for column in table.columns}
 
@@ -192,23 +194,23 @@ def _stock_rows(key: tuple[str, str, str], snapshot: Snapshot, local: Callable[[
     give exactly 0; both are None without a reference.
     """
     rows: list[Row] = []
-    references = snapshot.references
+    quotes, references = snapshot.quotes, snapshot.references
     for symbol, status in snapshot.statuses.items():
-        if status is Status.NO_QUOTE:
+        quote = quotes.get(symbol)
+        if quote is None or quote.price is None or status is Status.NO_QUOTE:
             continue
-        quote = snapshot.quotes[symbol]
-        price, reference = quote.price, references.get(symbol)
-        change = None if price is None or reference is None else price - reference
+        price, reference, volume = quote.price, references.get(symbol), quote.volume
+        change = None if reference is None else price - reference
         rows.append(
             (
                 *key,
                 symbol,
-                _currency(price),
-                _currency(reference),
-                _currency(change),
+                price / UNITS_PER_CURRENCY,
+                None if reference is None else reference / UNITS_PER_CURRENCY,
+                None if change is None else change / UNITS_PER_CURRENCY,
                 None if change is None or reference is None else 100 * change / reference,
-                quote.volume if quote.volume is not None and is_volume(quote.volume) else None,
-                status.value,
+                volume if volume is not None and 0 <= volume <= MAX_VOLUME else None,
+                _STATUS_TEXT[status],
                 _currency(quote.day_open),
                 _currency(quote.day_high),
                 _currency(quote.day_low),
@@ -228,10 +230,10 @@ def _local_times(timezone: ZoneInfo) -> Callable[[int | None], str | None]:
     def local(epoch_s: int | None) -> str | None:
         if epoch_s is None or not 0 <= epoch_s <= _LAST_SECOND:
             return None
-        minute, second = divmod(epoch_s, 60)
+        minute = epoch_s // 60
         text = minutes.get(minute)
         if text is None:
             text = minutes[minute] = local_text(datetime.fromtimestamp(minute * 60, timezone))[:-2]
-        return f"{text}{second:02d}"
+        return text + _SECONDS[epoch_s % 60]
 
     return local

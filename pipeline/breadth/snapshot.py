@@ -23,6 +23,7 @@ def compute(
     used_quotes: dict[str, Quote] = {}
     used_references: dict[str, int] = {}
     tallies: dict[str, Tally] = {}
+    by_stated_sector: dict[str, Tally] = {}
     for member in universe.members:
         symbol = member.symbol
         quote = quotes.get(symbol)
@@ -34,10 +35,9 @@ def compute(
         status = statuses[symbol] = state(quote, reference, window)
         if reference is not None and reference > 0:
             used_references[symbol] = reference
-        sector = sector_of(member)
-        tally = tallies.get(sector)
+        tally = by_stated_sector.get(member.sector)
         if tally is None:
-            tally = tallies[sector] = Tally()
+            tally = by_stated_sector[member.sector] = tallies.setdefault(sector_of(member), Tally())
         tally.add(status, None if quote is None else quote.volume)
     total = Tally.total(tallies.values())
     usable = total.has_usable_volume()

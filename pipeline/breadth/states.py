@@ -50,13 +50,17 @@ def state(quote: Quote | None, reference: int | None, window: TradingWindow) -> 
     keeps the state of its last price. Unchanged: equal to 0.0001. Source: counting rules of the exchanges, which
     publish "issues traded" = advances + declines + unchanged.
     """
-    if quote is None or quote.price is None or quote.price <= 0:
+    if quote is None:
+        return Status.NO_QUOTE
+    price = quote.price
+    if price is None or price <= 0:
         return Status.NO_QUOTE
     if reference is None or reference <= 0:
         return Status.NO_REFERENCE
-    traded = quote.volume != 0 if quote.trade_time is None else window.holds(quote.trade_time)
+    trade_time = quote.trade_time
+    traded = quote.volume != 0 if trade_time is None else window.start <= trade_time < window.end
     if not traded:
         return Status.NOT_TRADED
-    if quote.price > reference:
+    if price > reference:
         return Status.ADVANCE
-    return Status.DECLINE if quote.price < reference else Status.UNCHANGED
+    return Status.DECLINE if price < reference else Status.UNCHANGED

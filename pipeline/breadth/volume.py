@@ -9,12 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MAX_MISSING_SHARE = 0.05
-MAX_VOLUME = 10**15  # shares; no issue trades more, and the sum of thousands still fits 64 bits
-
-
-def is_volume(volume: int) -> bool:
-    """Whether a stated session volume (shares) can be one; any other is missing, not 0."""
-    return 0 <= volume <= MAX_VOLUME
+MAX_VOLUME = 10**15
+"""Shares. No issue trades more in a session: beyond it, and below 0, a stated volume is missing, not 0. The sum of
+thousands still fits 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
