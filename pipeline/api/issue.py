@@ -42,6 +42,9 @@ class StockStatus:
     change: float
     change_pct: float
     status: str
+    day_open: float | None = None
+    day_high: float | None = None
+    day_low: float | None = None
 
     def __getitem__(self, name: str) -> Any:
         if name not in self.__slots__:
@@ -72,7 +75,13 @@ def stock_status(symbol: str, info: Mapping[str, Any], now: datetime) -> StockSt
         change=change / UNITS_PER_CURRENCY,
         change_pct=100 * change / reference if reference is not None and reference > 0 else 0.0,
         status=_status(units, reference, untraded).value,
+        **{name: _price(info.get(name), symbol) for name in ("day_open", "day_high", "day_low")},
     )
+
+
+def _price(value: Any, symbol: str) -> float | None:
+    units = to_units(number(value), market_of(symbol))
+    return None if units is None else units / UNITS_PER_CURRENCY
 
 
 def _reference(previous: float | None, symbol: str) -> int | None:

@@ -121,8 +121,8 @@ def _stock_row(
         stock.change_pct if known else change_pct,
         stock.volume,
         status.value,
-        None,
-        None,
-        None,
+        stock.day_open,
+        stock.day_high,
+        stock.day_low,
         local_text(local(stock.timestamp, _zone(poll_time))) if stock.stated else None,
     )
