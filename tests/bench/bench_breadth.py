@@ -69,9 +69,10 @@ def milliseconds(work: Callable[[], Any]) -> tuple[float, Any]:
     return (time.perf_counter() - start) * 1000, result
 
 
-def one_round(members: Universe, given: Answer, minute: int, journal: Journal) -> dict[str, float]:
+def one_round(
+    members: Universe, given: Answer, minute: int, references: References, journal: Journal
+) -> dict[str, float]:
     """Milliseconds of each part of a poll that was just answered."""
-    references = References()
     instant = SESSION.open + timedelta(minutes=minute)
     freeze_ms, frozen = milliseconds(lambda: references.freeze(given.quotes, SESSION))
     compute_ms, snapshot = milliseconds(lambda: compute(members, given.quotes, frozen, SESSION))
@@ -95,10 +96,13 @@ def one_round(members: Universe, given: Answer, minute: int, journal: Journal) -
 
 
 def main() -> None:
-    members, randomness = universe(), random.Random(1)
+    members, randomness, references = universe(), random.Random(1), References()
     with tempfile.TemporaryDirectory() as directory:
         journal = Journal.open(Path(directory), "bench")
-        rounds = [one_round(members, answer(members.symbols, randomness), minute, journal) for minute in range(ROUNDS)]
+        rounds = [
+            one_round(members, answer(members.symbols, randomness), minute, references, journal)
+            for minute in range(ROUNDS)
+        ]
         journal.close()
     medians = {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
     print(f"breadth: {SYMBOLS} symbols, {SECTORS} sectors, {ROUNDS} polls; milliseconds")
