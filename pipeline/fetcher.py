@@ -93,7 +93,7 @@ class Fetcher:
         for index, instant in enumerate(due):
             following = agenda.following(due, index)
             self._wait(market, self._taken_at(market, instant, following))
-            at_once = index == 0 and self._settings.any_time  # "now" is not missed because a process takes time to start
+            at_once = index == 0 and self._settings.any_time  # "now" is not missed while a process starts
             if market.pace.passed(following) and not at_once:
                 self._skip(market, instant, "its time passed before it could be taken")
             else:
