@@ -9,7 +9,9 @@ It never speaks to another host. It ignores curl's `Upgrade: h2c`, as a plain HT
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import socket
 import threading
 import time
 from collections import Counter
@@ -71,6 +73,24 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 256
     yahoo: LoopbackYahoo
 
+    def __init__(self, address: tuple[str, int], handler: Any) -> None:
+        super().__init__(address, handler)
+        self._open: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End the connections that clients keep alive."""
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hung up is no news."""
 
@@ -106,12 +126,13 @@ class LoopbackYahoo:
         return self
 
     def close(self) -> None:
-        """Hanging requests are let go; the port is free afterwards."""
+        """Hanging requests are let go, connections end, the port is free afterwards."""
         self._released.set()
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
+        self._server.hang_up()
 
     def __enter__(self) -> LoopbackYahoo:
         return self.start()

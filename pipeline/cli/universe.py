@@ -6,7 +6,7 @@ import click
 
 from pipeline import universes
 from pipeline.cli.output import print_json, print_lines, terminal
-from pipeline.figures import fit, pad, plain
+from pipeline.figures import count, fit, pad, plain
 from pipeline.model import Universe
 
 _TITLE_WIDTH = 30
@@ -77,7 +77,8 @@ def _member_lines(found: Universe, calendar: str) -> list[str]:
     sectors = len({member.sector for member in found.members})
     as_of = f", as of {found.as_of}" if found.as_of else ""
     index = f", index {found.index}" if found.index else ""
-    lines = [f"{found.name}: {len(found.members)} symbols in {sectors} sectors{as_of}{index}, calendar {calendar}", ""]
+    lines = [f"{found.name}: {count(len(found.members), 'symbol')} in {count(sectors, 'sector')}{as_of}"]
+    lines += [f"calendar {calendar}{index}", ""]
     lines.append(f"{'SYMBOL':<{_SYMBOL_WIDTH}}  {'NAME':<{_NAME_WIDTH}}  SECTOR")
     for member in found.members:
         symbol, name = pad(member.symbol, _SYMBOL_WIDTH), pad(member.name, _NAME_WIDTH)
