@@ -53,6 +53,7 @@ const names = {
 };
 const files = await readdir(out);
 names.ICON = files.find((name) => /^favicon-.*\.svg$/.test(name));
+names.FONT = files.find((name) => name.endsWith(".woff2"));
 let html = await readFile(path.join(here, "src", "index.html"), "utf8");
 for (const [key, name] of Object.entries(names)) html = html.replaceAll(`{{${key}}}`, `static/${name}`);
 await writeFile(path.join(out, "index.html"), html);

@@ -67,13 +67,13 @@ export function netVolume(value) {
 export function coverage(traded, size) {
   if (!size) return "the universe is empty";
   const share = traded / size;
-  if (share >= 0.995) return "every stock is counted";
-  if (share >= 0.95) return "nearly every stock is counted";
+  if (share >= 0.995) return "all are counted";
+  if (share >= 0.95) return "nearly all are counted";
   return share >= 0.8 ? "some stocks are missing" : "partial: read with care";
 }
 
 export function index(change) {
   if (change === null || change === undefined) return "no index in this universe";
-  if (Math.abs(change) < 0.05) return "unchanged from the previous close";
-  return change > 0 ? "above the previous close" : "below the previous close";
+  if (Math.abs(change) < 0.05) return "unchanged";
+  return "on the day";
 }

@@ -25,8 +25,7 @@ export class LineChart {
   constructor({ label, height = 240, left = 52, right = 14 }) {
     this.pads = { left, right };
     this.canvas = h("div", { class: "chart-canvas", "aria-hidden": "true" });
-    this.canvas.style.height = `${height}px`;
-    this.height = height;
+    this.canvas.style.minHeight = `${height}px`;
     this.cross = h("div", { class: "chart-cross", hidden: true });
     this.stage = h("div", { class: "chart-stage", role: "slider", tabindex: "0", "aria-label": label }, this.canvas, this.cross);
     this.readout = h("p", { class: "chart-readout note" });
@@ -51,6 +50,7 @@ export class LineChart {
     });
     this.resizer.observe(this.canvas);
     onPreference(() => this.draw());
+    document.fonts.ready.then(() => this.draw());
   }
 
   show(model) {
@@ -161,7 +161,7 @@ export class LineChart {
     };
     const stops = [[0, "--up"], [0.5, "--up"], [0.5, "--down"], [1, "--down"]];
     const colorStops = stops.map(([offset, name]) => ({ offset, color: shade(name) }));
-    return { type: "linear", x: 0, y: PAD.top, x2: 0, y2: this.height - PAD.bottom, global: true, colorStops };
+    return { type: "linear", x: 0, y: PAD.top, x2: 0, y2: this.canvas.clientHeight - PAD.bottom, global: true, colorStops };
   }
 
   point(event) {

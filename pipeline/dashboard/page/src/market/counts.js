@@ -41,8 +41,8 @@ export class Counts {
     setText(this.label, label ? words(label) : "");
     this.label.hidden = !label;
     const shown = quotient === null ? NOTHING : number(quotient, 2);
-    setText(this.summary, `${percent(market.adv_pct)} advancing · ratio ${shown}, ${ratio(quotient)} · net ${signed(market.adv_decl_diff)}`);
-    setText(this.population, populationText(market));
+    setText(this.summary, `${percent(market.adv_pct)} advancing · ratio ${shown} · net ${signed(market.adv_decl_diff)}`);
+    setText(this.population, `${ratio(quotient)} · ${populationText(market)}`);
   }
 }
 
@@ -55,6 +55,6 @@ function words(label) {
 function populationText(market) {
   const left = [[market.not_traded, "not traded"], [market.no_reference, "no previous close"], [market.no_quote, "no quote"]];
   const missing = left.filter(([count]) => count).map(([count, why]) => `${number(count)} ${why}`);
-  const counted = `Counted from ${number(market.total_stocks)} of ${number(market.universe_size)} stocks`;
+  const counted = `counted from ${number(market.total_stocks)} of ${number(market.universe_size)} stocks`;
   return missing.length ? `${counted}; ${missing.join(", ")}` : counted;
 }

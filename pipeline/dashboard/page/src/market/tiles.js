@@ -17,8 +17,8 @@ const TILES = [
     return {
       name: market.index_symbol ?? "Index",
       value: price(market.index_ltp),
-      reading: change === null ? readings.index(null) : `${arrow(change)} ${signedPercent(change)}, ${readings.index(change)}`,
-      from: market.index_prev_close ? `previous close ${price(market.index_prev_close)}` : "",
+      reading: change === null ? readings.index(null) : `${arrow(change)} ${signedPercent(change)} ${readings.index(change)}`,
+      from: market.index_prev_close ? `before ${price(market.index_prev_close)}` : "",
       tone: direction(change),
       hidden: !market.index_symbol && market.index_ltp === null,
     };
@@ -32,18 +32,18 @@ const TILES = [
   ["ud_volume_ratio", "Up/down volume", (market) => ({
     value: number(market.ud_volume_ratio, 2),
     reading: readings.volumeRatio(market.ud_volume_ratio),
-    from: `net ${signedShort(market.net_volume)} shares`,
+    from: `net ${signedShort(market.net_volume)}`,
   })],
-  ["ad_pct", "A−D percent", (market) => ({
+  ["ad_pct", "A−D %", (market) => ({
     value: signedPercent(market.ad_pct, 1),
     reading: readings.adPercent(market.ad_pct),
     from: counted(market),
     tone: direction(market.ad_pct),
   })],
-  ["rana", "Ratio-adjusted net", (market) => ({
+  ["rana", "RANA", (market) => ({
     value: signed(market.rana, 0),
     reading: readings.rana(market.rana),
-    from: `advancing share ${market.advancing_share === null ? "–" : percent(100 * market.advancing_share)}`,
+    from: `A−D per 1,000 ${sides(market)}`,
     tone: direction(market.rana),
   })],
   ["coverage", "Coverage", (market) => ({

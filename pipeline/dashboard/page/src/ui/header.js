@@ -61,7 +61,7 @@ export class Header {
     root.dataset.theme = theme;
     root.dataset.palette = palette;
     this.palette.show(palette);
-    this.numbers.show([["auto", "Numbers: as the market"], ["indian", "12,34,567 · L, Cr"], ["international", "1,234,567 · M, B"]], numbers);
+    this.numbers.show([["auto", "Auto 1,2,3"], ["indian", "12,34,567"], ["international", "1,234,567"]], numbers);
     const other = theme === "dark" ? "Light theme" : "Dark theme";
     this.theme.title = other;
     setText(this.theme.lastElementChild, other);
@@ -116,7 +116,7 @@ export class Header {
     if (universe && !known.some(([name]) => name === universe)) known.push([universe, universe]);
     this.universe.show(known, universe ?? "");
     this.universe.control.disabled = known.length < 2;
-    const latest = app.dates[0] ? `Latest (${day(app.dates[0], true)})` : "Latest";
+    const latest = app.dates[0] ? `Latest, ${day(app.dates[0])}` : "Latest";
     const dates = app.dates.map((date) => [date, day(date, true)]);
     if (app.route.date && !app.dates.includes(app.route.date)) dates.unshift([app.route.date, day(app.route.date, true)]);
     this.date.show([["", latest], ...dates], app.route.date ?? "");

@@ -1,0 +1,338 @@
+"""The stage of the browser's tests: a database filled through compute, records and sink, and the real server over it.
+
+Quotes come from an embedded recording or from a seeded walk; a `Day` may lie anywhere in time, so that "the market is
+open now" holds whenever the tests run.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pipeline import breadth, records, schema, wire
+from pipeline import status as status_file
+from pipeline.dburl import DatabaseUrl
+from pipeline.model import Answer, Cursor, Entry, Member, Outcome, Quote, Record, Session, Universe
+from pipeline.sinks import open_sink
+from pipeline.sources.recording import Recording, open_recording
+
+INDIA = ZoneInfo("Asia/Kolkata")
+AMERICA = ZoneInfo("America/New_York")
+HOSTILE = "<img src=x onerror=document.title=1>"
+STARTED_S = 20
+
+
+def zone_at_daytime(now: datetime) -> ZoneInfo:
+    """A zone in which it is neither late nor early now, so that a session around now lies within one date."""
+    return INDIA if 4 <= now.astimezone(INDIA).hour <= 19 else AMERICA
+
+
+def around(now: datetime, before: timedelta, after: timedelta) -> Session:
+    """A session that opened `before` ago and closes `after` from now."""
+    zone = zone_at_daytime(now)
+    local = now.astimezone(zone).replace(microsecond=0, second=0)
+    return Session(local.date(), local - before, local + after, zone)
+
+
+def on(day: date, zone: ZoneInfo = INDIA) -> Session:
+    """The session of NSE's hours on a date."""
+    opened = datetime.combine(day, time(9, 15), zone)
+    return Session(day, opened, datetime.combine(day, time(15, 30), zone), zone)
+
+
+class Store:
+    """A SQLite database and the one stream that fills it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.url = DatabaseUrl.parse(f"sqlite:///{directory / 'breadth.db'}")
+        schema.ensure(self.url, create=True)
+        self._sink = open_sink(self.url)
+        self._at = Cursor(0)
+
+    def put(self, *items: Record) -> None:
+        """Stores records in one transaction."""
+        entries = []
+        at = self._at
+        for item in items:
+            payload = wire.encode(item)
+            at = Cursor(at.seq + 1, wire.digest(at.digest, payload))
+            entries.append(Entry(at.seq, at.digest, payload))
+        self._sink.write("stage", "stage", self._at, entries)
+        self._at = at
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+@dataclass
+class Day:
+    """One session of a universe, whose polls become records."""
+
+    universe: Universe
+    session: Session
+    interval_s: int
+    source: str = "yahoo"
+    references: breadth.References = field(default_factory=breadth.References)
+
+    def opening(self) -> Record:
+        return records.session_record(
+            universe=self.universe, session=self.session, interval_s=self.interval_s, source=self.source
+        )
+
+    def poll(
+        self,
+        instant: datetime,
+        quotes: Mapping[str, Quote],
+        *,
+        index: Quote | None = None,
+        fetched_at: datetime | None = None,
+        reason: str | None = None,
+    ) -> Record:
+        missing = frozenset(symbol for symbol in self.universe.symbols if symbol not in quotes)
+        answer = Answer(quotes, missing=missing, index=index, requests=10, duration_s=0.8, reason=reason)
+        frozen = self.references.freeze(answer.quotes, self.session)
+        return records.poll_record(
+            universe=self.universe,
+            session=self.session,
+            instant=instant,
+            source=self.source,
+            answer=answer,
+            snapshot=breadth.compute(self.universe, answer.quotes, frozen, self.session),
+            fetched_at=fetched_at or instant + timedelta(seconds=1),
+            index=self.universe.index,
+        )
+
+    def unpolled(self, instant: datetime, outcome: Outcome, reason: str) -> Record:
+        return records.unpolled_record(
+            universe=self.universe,
+            session=self.session,
+            instant=instant,
+            source=self.source,
+            outcome=outcome,
+            reason=reason,
+        )
+
+
+class Recorded:
+    """A recorded day, its trades moved to another session: `quotes(share)` is the state after that share of the day."""
+
+    def __init__(self, name: str, symbols: int | None = None) -> None:
+        self.recording: Recording = open_recording(name)
+        self.universe = self.recording.universe
+        if symbols is not None:
+            self.universe = replace(self.universe, members=self.universe.members[:symbols])
+
+    def quotes(self, session: Session, share: float, delay_s: int | None = None) -> dict[str, Quote]:
+        then = self.recording.session
+        instant = then.open + (then.close - then.open) * share
+        answer = self.recording.fetch(self.universe.symbols, None, instant, 0.0)
+        return {symbol: _moved(quote, then, session, delay_s) for symbol, quote in answer.quotes.items()}
+
+
+def _moved(quote: Quote, then: Session, now: Session, delay_s: int | None) -> Quote:
+    if quote.trade_time is None:
+        return replace(quote, delay_s=delay_s)
+    share = (quote.trade_time - then.open.timestamp()) / (then.close - then.open).total_seconds()
+    moved = now.open + (now.close - now.open) * share
+    return replace(quote, trade_time=int(moved.timestamp()), delay_s=delay_s)
+
+
+class Walk:
+    """Made-up prices of a universe that move each step; the same seed walks the same way."""
+
+    def __init__(self, universe: Universe, closes: Mapping[str, int], seed: int = 7, index: int | None = None) -> None:
+        self.universe = universe
+        self._random = random.Random(seed)
+        self._last = {symbol: closes.get(symbol) or 1_000_000 for symbol in universe.symbols}
+        self._before = dict(self._last)
+        self._sector = {member.symbol: member.sector for member in universe.members}
+        self._lean = {sector: self._random.gauss(0, 0.25) for sector in sorted(set(self._sector.values()))}
+        self._volume = {symbol: int(self._random.paretovariate(1.1) * 4_000) for symbol in universe.symbols}
+        self._traded = dict.fromkeys(universe.symbols, 0)
+        self._index_first = self._index = index
+        self._wind = 0.0
+
+    def step(self, instant: datetime, size: float = 1.0) -> dict[str, Quote]:
+        """Everybody's next price: a market's wind, a sector's lean, its own chance."""
+        self._wind = 0.9 * self._wind + self._random.gauss(0, 0.022) * size
+        moved = 0.0
+        for symbol in self.universe.symbols:
+            own = self._random.gauss(0, 0.1)
+            percent = size * (self._wind + 0.02 * self._lean[self._sector[symbol]] + own)
+            self._last[symbol] = max(500, round(self._last[symbol] * (1 + percent / 100) / 500) * 500)
+            self._traded[symbol] += int(self._volume[symbol] * self._random.uniform(0.2, 1.8))
+            moved += percent
+        if self._index is not None:
+            self._index = round(self._index * (1 + 0.6 * moved / len(self._last) / 100))
+        return self.quotes(instant)
+
+    def quotes(self, instant: datetime, delay_s: int | None = None) -> dict[str, Quote]:
+        traded = int(instant.timestamp()) - 2
+        return {
+            symbol: Quote(symbol, last, self._before[symbol], self._traded[symbol], traded, delay_s=delay_s)
+            for symbol, last in self._last.items()
+        }
+
+    def index(self, instant: datetime) -> Quote | None:
+        symbol = self.universe.index
+        if symbol is None or self._index is None:
+            return None
+        return Quote(symbol, self._index, self._index_first, 0, int(instant.timestamp()) - 2)
+
+    def overnight(self) -> None:
+        """The next session begins: last prices are the previous closes now."""
+        self._before = dict(self._last)
+        self._traded = dict.fromkeys(self._traded, 0)
+        self._index_first = self._index
+
+
+def hostile(universe: Universe) -> Universe:
+    """The universe with a first member whose symbol, name and sector are HTML."""
+    member = Member(HOSTILE[:32], f"{HOSTILE} & Sons", f"<b>{universe.members[0].sector}</b>")
+    return replace(universe, members=(member, *universe.members[1:]))
+
+
+@contextmanager
+def server(
+    store: Store, *, state_dir: Path | None = None, port: int = 0, options: Sequence[str] = ()
+) -> Iterator[Server]:
+    """The real `breadth-pipeline dashboard` over the store."""
+    running = Server(store, state_dir, port, options)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+class Server:
+    """`breadth-pipeline dashboard` as a process; `url` is where it listens."""
+
+    def __init__(self, store: Store, state_dir: Path | None, port: int, options: Sequence[str]) -> None:
+        masked = f"sqlite:///{store.url.path}"
+        command = [sys.executable, "-m", "pipeline", "dashboard", "--db", masked, "--listen", f"127.0.0.1:{port}"]
+        if state_dir is not None:
+            command += ["--state-dir", str(state_dir)]
+        self._process = subprocess.Popen(
+            [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ)
+        )
+        self._said: list[str] = []
+        self._listening = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        if not self._listening.wait(STARTED_S) or not self.url:
+            self.stop()
+            raise AssertionError(f"the dashboard did not start: {''.join(self._said)}")
+
+    def _read(self) -> None:
+        self.url = ""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._said.append(line)
+            if "http://" in line and not self.url:
+                self.url = "http://" + line.split("http://", 1)[1].split()[0]
+                self._listening.set()
+        self._listening.set()
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rstrip("/").rsplit(":", 1)[1])
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        self._process.wait()
+        self._reader.join(5)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+def write_status(directory: Path, universe: str, *, state: str = "healthy", **changes: object) -> None:
+    """The status a running pipeline would leave; written again it is fresh again."""
+    now = datetime.now(UTC)
+    directory.mkdir(parents=True, exist_ok=True)
+    status_file.write(directory, {**_status(universe, now), "state": state, **changes})
+
+
+def _status(universe: str, now: datetime) -> dict[str, object]:
+    zone = zone_at_daytime(now)
+    local = now.astimezone(zone)
+    role = "writer:sqlite:breadth.db"
+    stamp = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    processes = [
+        _process("supervisor", 4100, 0.3, 0.4, 41),
+        _process("fetcher", 4101, 0.8, 3.1, 96),
+        _process(role, 4102, 0.4, 1.2, 58),
+        _process("dashboard", 4103, 0.9, 2.4, 63),
+    ]
+    database = {
+        "role": role, "url": "sqlite:///breadth.db", "state": "ok", "message": "", "cursor": 75, "ahead": 0,
+        "records_written": 75, "rows_written": 38_275, "errors": 0, "retries": 0, "dead_letters": 0, "lag_s": 0.042,
+    }  # fmt: skip
+    return {
+        "version": 1, "pid": 4100, "started_at": stamp, "updated_at": stamp, "universe": universe, "stream": universe,
+        "source": "yahoo", "interval_s": 60, "state_dir": "/var/lib/breadth", "dashboard": None,
+        "market": {
+            "calendar": "NSE", "timezone": zone.key, "phase": "open", "trade_date": local.date().isoformat(),
+            "session_open": None, "session_close": None, "next_open": None,
+        },
+        "poll": {
+            "number": 75, "of": 376, "poll_time": local.strftime("%Y-%m-%d %H:%M:00"), "outcome": "taken",
+            "reason": None, "duration_ms": 812, "requests": 10, "coverage": 0.998, "advances": 265, "declines": 234,
+            "unchanged": 1, "adv_decl_ratio": 1.13, "market_sentiment": "NEUTRAL", "delay_s": 0, "next_poll": None,
+            "stored": True,
+        },
+        "polls": {"planned": 376, "taken": 75, "partial": 0, "failed": 0, "skipped": 0, "lowest_coverage": 0.982},
+        "journal": {"id": "stage", "last_seq": 76, "bytes": 3_400_000, "free_bytes": 91_000_000_000},
+        "queue": {"depth": 0, "dropped": 0},
+        "processes": processes, "databases": [database],
+        "warnings": [
+            {"ts": stamp, "level": "WARNING", "process": "fetcher", "text": "poll 10:12:00 partial: 9 of 500 missing"},
+            {"ts": stamp, "level": "ERROR", "process": role, "text": f"row refused: symbol {HOSTILE}"},
+        ],
+    }  # fmt: skip
+
+
+def _process(role: str, pid: int, heartbeat_s: float, cpu: float, megabytes: int) -> dict[str, object]:
+    return {
+        "role": role, "pid": pid, "state": "running", "heartbeat_age_s": heartbeat_s, "cpu_pct": cpu,
+        "rss_bytes": megabytes * 2**20, "restarts": 0, "since": None,
+    }  # fmt: skip
+
+
+def write_history(directory: Path, span: timedelta, step_s: float = 5.0) -> None:
+    """The day's history as the supervisor appends it, up to now."""
+    directory.mkdir(parents=True, exist_ok=True)
+    chance = random.Random(3)
+    role = "writer:sqlite:breadth.db"
+    now = datetime.now(UTC)
+    start = now - span
+    rows = errors = retries = 0
+    for number in range(int(span.total_seconds() / step_s)):
+        at = start + timedelta(seconds=number * step_s)
+        polled = number % 12 == 0
+        rows += 511 if polled else 0
+        bad = chance.random() < 0.012
+        errors, retries = errors + bad, retries + 2 * bad
+        status_file.append_history(directory, at, {
+            "t": at.timestamp(), "queue": chance.randrange(2) if polled else 0, "ahead": {role: 1 if polled else 0},
+            "rows": {role: rows}, "errors": {role: errors}, "retries": {role: retries},
+            "lag_s": {role: 0.03 + 0.03 * chance.random() + 0.4 * bad}, "poll_ms": 700 + chance.randrange(500),
+            "coverage": 0.99 + 0.01 * chance.random(),
+            "cpu": {"fetcher": 2 + 3 * chance.random(), role: 1 + chance.random(), "dashboard": 2 + chance.random()},
+            "rss": {"fetcher": 96 * 2**20, role: 58 * 2**20, "dashboard": 63 * 2**20},
+            "poll_time": at.strftime("%Y-%m-%d %H:%M:00"),
+        })  # fmt: skip
