@@ -13,7 +13,7 @@ from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 from pipeline import tables
-from pipeline.breadth.groups import sector_of
+from pipeline.breadth.groups import sector_name
 from pipeline.breadth.volume import MAX_VOLUME
 from pipeline.model import UNITS_PER_CURRENCY, Answer, Outcome, Quote, Record, Row, Session, Snapshot, Status, Universe
 from pipeline.session import local_text, utc_text
@@ -86,7 +86,13 @@ def session_record(*, universe: Universe, session: Session, interval_s: int, sou
             (universe.name, trade_date, session.timezone.key, opened, closed, interval_s, stated_source)
         ],
         tables.MEMBER.name: [
-            (universe.name, trade_date, member.symbol, _cut(tables.MEMBER, "name", member.name), sector_of(member))
+            (
+                universe.name,
+                trade_date,
+                member.symbol,
+                _cut(tables.MEMBER, "name", member.name),
+                sector_name(member.sector),
+            )
             for member in universe.members
         ],
     }
@@ -193,31 +199,42 @@ def _stock_rows(key: tuple[str, str, str], snapshot: Snapshot, local: Callable[[
     `change_amt` (currency) and `change_pct` (percent of the previous close) come from whole units, so equal prices
     give exactly 0; both are None without a reference.
     """
-    rows: list[Row] = []
+    universe, trade_date, poll_time = key
     quotes, references = snapshot.quotes, snapshot.references
+    rows: list[Row] = []
     for symbol, status in snapshot.statuses.items():
         quote = quotes.get(symbol)
         if quote is None or quote.price is None or status is Status.NO_QUOTE:
             continue
-        price, reference, volume = quote.price, references.get(symbol), quote.volume
-        change = None if reference is None else price - reference
+        price, volume, opened, high, low = quote.price, quote.volume, quote.day_open, quote.day_high, quote.day_low
+        prev_close, change_amt, change_pct = _change(price, references.get(symbol))
         rows.append(
             (
-                *key,
+                universe,
+                trade_date,
+                poll_time,
                 symbol,
                 price / UNITS_PER_CURRENCY,
-                None if reference is None else reference / UNITS_PER_CURRENCY,
-                None if change is None else change / UNITS_PER_CURRENCY,
-                None if change is None or reference is None else 100 * change / reference,
+                prev_close,
+                change_amt,
+                change_pct,
                 volume if volume is not None and 0 <= volume <= MAX_VOLUME else None,
                 _STATUS_TEXT[status],
-                _currency(quote.day_open),
-                _currency(quote.day_high),
-                _currency(quote.day_low),
+                None if opened is None else opened / UNITS_PER_CURRENCY,
+                None if high is None else high / UNITS_PER_CURRENCY,
+                None if low is None else low / UNITS_PER_CURRENCY,
                 local(quote.trade_time),
             )
         )
     return rows
+
+
+def _change(price: int, reference: int | None) -> tuple[float | None, float | None, float | None]:
+    """prev_close, change_amt (currency), change_pct (percent of the previous close)."""
+    if reference is None:
+        return None, None, None
+    change = price - reference
+    return reference / UNITS_PER_CURRENCY, change / UNITS_PER_CURRENCY, 100 * change / reference
 
 
 def _local_times(timezone: ZoneInfo) -> Callable[[int | None], str | None]:

@@ -89,7 +89,7 @@ def _measured(breadth: Mapping[str, Any], stocks: Sequence[StockStatus], statuse
     stated = [whole(breadth.get(name)) for name in ("advances", "declines", "unchanged")]
     if any(count is None for count in stated):
         raise UsageError("log_breadth_snapshot needs advances, declines and unchanged as whole numbers")
-    detailed = _counts([(statuses[stock.symbol], stock.volume or None) for stock in stocks])
+    detailed = _counts([(statuses[stock.symbol], stock.volume if stock.volume_stated else None) for stock in stocks])
     if [detailed.advances, detailed.declines, detailed.unchanged] == stated:
         return detailed
     return _counts([(status, None) for status, count in zip(TRADED, stated, strict=True) for _ in range(count or 0)])
@@ -119,7 +119,7 @@ def _stock_row(
         stock.prev_close,
         stock.change if known else None,
         stock.change_pct if known else change_pct,
-        stock.volume,
+        stock.volume if stock.volume_stated else None,
         status.value,
         stock.day_open,
         stock.day_high,

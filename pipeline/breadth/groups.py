@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pipeline.breadth import ratios
 from pipeline.breadth.sentiment import sentiment
 from pipeline.breadth.trin import trin
 from pipeline.breadth.volume import MAX_VOLUME, Volumes, usable, volumes
-from pipeline.model import UNKNOWN_SECTOR, Counts, Member, Status
+from pipeline.model import UNKNOWN_SECTOR, Counts, Status
 
 SECTOR_LENGTH = 64
 TRADED = (Status.ADVANCE, Status.DECLINE, Status.UNCHANGED)
 
 
-def sector_of(member: Member) -> str:
-    """The group of an issue, cut to what the tables hold. Issues without a sector form `Unknown`: groups add up."""
-    return member.sector.strip()[:SECTOR_LENGTH] or UNKNOWN_SECTOR
+def sector_name(stated: str) -> str:
+    """The group of issues with that sector, cut to what the tables hold. Without one: `Unknown`, so groups add up."""
+    return stated.strip()[:SECTOR_LENGTH] or UNKNOWN_SECTOR
 
 
 class Tally:
@@ -35,25 +35,27 @@ class Tally:
         self.not_traded = self.no_reference = self.no_quote = 0
         self.up_volume = self.down_volume = self.unch_volume = self.missing_volume = 0
 
-    def add(self, status: Status, volume: int | None) -> None:
-        if volume is None or not 0 <= volume <= MAX_VOLUME:
-            volume = 0
-            self.missing_volume += status in TRADED
+    def add(self, status: Status, stated_volumes: Sequence[int | None]) -> None:
+        """Count issues that are in `status`, given by their session volumes."""
+        known = [volume for volume in stated_volumes if volume is not None and 0 <= volume <= MAX_VOLUME]
+        issues, volume = len(stated_volumes), sum(known)
+        if status in TRADED:
+            self.missing_volume += issues - len(known)
         if status is Status.ADVANCE:
-            self.advances += 1
+            self.advances += issues
             self.up_volume += volume
         elif status is Status.DECLINE:
-            self.declines += 1
+            self.declines += issues
             self.down_volume += volume
         elif status is Status.UNCHANGED:
-            self.unchanged += 1
+            self.unchanged += issues
             self.unch_volume += volume
         elif status is Status.NOT_TRADED:
-            self.not_traded += 1
+            self.not_traded += issues
         elif status is Status.NO_REFERENCE:
-            self.no_reference += 1
+            self.no_reference += issues
         else:
-            self.no_quote += 1
+            self.no_quote += issues
 
     @staticmethod
     def total(tallies: Iterable[Tally]) -> Tally:

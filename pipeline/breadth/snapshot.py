@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from pipeline.breadth.groups import Tally, counts, sector_of
+from pipeline.breadth.groups import Tally, counts, sector_name
 from pipeline.breadth.states import TradingWindow, state
 from pipeline.model import Quote, Session, Snapshot, Status, Universe
 
@@ -20,31 +20,37 @@ def compute(
     """
     window = TradingWindow.of_session(session)
     statuses: dict[str, Status] = {}
-    used_quotes: dict[str, Quote] = {}
     used_references: dict[str, int] = {}
-    tallies: dict[str, Tally] = {}
-    by_stated_sector: dict[str, Tally] = {}
+    volumes: dict[str, dict[Status, list[int | None]]] = {}
     for member in universe.members:
         symbol = member.symbol
-        quote = quotes.get(symbol)
-        reference = references.get(symbol)
-        if quote is not None:
-            used_quotes[symbol] = quote
-            if reference is None:
-                reference = quote.prev_close
+        quote, reference = quotes.get(symbol), references.get(symbol)
+        if reference is None and quote is not None:
+            reference = quote.prev_close
         status = statuses[symbol] = state(quote, reference, window)
         if reference is not None and reference > 0:
             used_references[symbol] = reference
-        tally = by_stated_sector.get(member.sector)
-        if tally is None:
-            tally = by_stated_sector[member.sector] = tallies.setdefault(sector_of(member), Tally())
-        tally.add(status, None if quote is None else quote.volume)
+        group = volumes.get(member.sector)
+        if group is None:
+            group = volumes[member.sector] = {status: [] for status in Status}
+        group[status].append(None if quote is None else quote.volume)
+    tallies = _tallies(volumes)
     total = Tally.total(tallies.values())
     usable = total.has_usable_volume()
     return Snapshot(
         counts=counts(total, usable_volume=usable),
         sectors={sector: counts(tallies[sector], usable_volume=usable) for sector in sorted(tallies)},
         statuses=statuses,
-        quotes=used_quotes,
+        quotes={symbol: quotes[symbol] for symbol in statuses if symbol in quotes},
         references=used_references,
     )
+
+
+def _tallies(volumes: Mapping[str, Mapping[Status, Sequence[int | None]]]) -> dict[str, Tally]:
+    """{sector as the tables hold it: Tally} of {sector as stated: {status: volumes of its issues}}."""
+    tallies: dict[str, Tally] = {}
+    for stated_sector, by_status in volumes.items():
+        tally = tallies.setdefault(sector_name(stated_sector), Tally())
+        for status, stated_volumes in by_status.items():
+            tally.add(status, stated_volumes)
+    return tallies
