@@ -95,8 +95,7 @@ def test_a_body_that_is_no_answer_is_named_in_one_line(body, told):
 
 
 def test_nan_and_odd_rows_spoil_only_themselves():
-    row = json.dumps(quote_row("GOOD", 10.0, 9.0))
-    body = '{"quoteResponse":{"result":[%s,7,{"symbol":5},{"symbol":"NAN","regularMarketPrice":NaN}]}}' % row
-    quotes, bad = parse(body.encode())
+    rows = [quote_row("GOOD", 10.0, 9.0), 7, {"symbol": 5}, {"symbol": "NAN", "regularMarketPrice": float("nan")}]
+    quotes, bad = parse(json.dumps({"quoteResponse": {"result": rows}}).encode())
     assert quotes.keys() == {"GOOD"}
     assert bad == {"NAN": "price 'nan'"}

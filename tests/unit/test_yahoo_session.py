@@ -20,7 +20,8 @@ from tests.loopback_yahoo import LoopbackYahoo
 RELIED_ON = (
     SingletonMeta.__call__, YfData.__init__, YfData._set_session, YfData._set_cookie_strategy, YfData._get_cookie_basic,
     YfData._get_crumb_basic, YfData._get_cookie_and_crumb_basic, YfData._get_cookie_csrf, YfData._get_crumb_csrf,
-    YfData._get_cookie_and_crumb, YfData._load_cookie_curlCffi, YfData._save_cookie_curlCffi, _http.is_supported_session,
+    YfData._get_cookie_and_crumb, YfData._load_cookie_curlCffi, YfData._save_cookie_curlCffi,
+    _http.is_supported_session,
 )  # fmt: skip
 READ_DIGEST = "34e3322231237d7e"
 
