@@ -15,6 +15,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "universe": ("pipeline.cli.universe:universe", "List the named universes, or show the members of one."),
     "schedule": ("pipeline.cli.schedule:schedule", "Print a crontab line and systemd units for a universe."),
     "demo": ("pipeline.cli.demo:demo", "Run a recorded day through the real pipeline, from a fresh state."),
+    "verify": ("pipeline.cli.verify:verify", "Hold planned polls, journal and databases against each other."),
+    "journal": ("pipeline.cli.journal:journal", "Look into the journal: info, check, export, prune."),
     "config": ("pipeline.cli.config:config", "Print the effective settings and where each came from."),
 }
 """{command: (module:attribute, one line for --help)}, in the order of the help."""

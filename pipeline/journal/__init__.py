@@ -7,5 +7,6 @@ after damage are in docs/journal.md.
 from pipeline.journal.append import Journal
 from pipeline.journal.file import NAME, Identity, free_bytes
 from pipeline.journal.read import JournalReader
+from pipeline.journal.soundness import check
 
-__all__ = ["NAME", "Identity", "Journal", "JournalReader", "free_bytes"]
+__all__ = ["NAME", "Identity", "Journal", "JournalReader", "check", "free_bytes"]

@@ -48,6 +48,7 @@ class Journal:
         self._mutex = threading.RLock()
         self._findings: list[str] = []
         self._broken: str | None = None
+        self._closed = False
         self._open: files.Connection | None = None
         self._last_seq = 0
         self._last_digest = b""
@@ -138,12 +139,9 @@ class Journal:
 
     def keys_for(self, universe: str, trade_date: str, source: str) -> set[str]:
         """Keys of that day's records (sessions too); those that retention removed are not known any more."""
-        start = f"{universe}|{trade_date}|"
         with self._usable():
-            rows = self._connection.execute(
-                "SELECT key FROM record WHERE key >= ? AND key < ?", (start, start[:-1] + chr(ord("|") + 1))
-            )
-            return {key for (key,) in rows if key.endswith(f"|{source}")}
+            rows = files.keys_of_day(self._connection, universe, trade_date)
+            return {key for _, key in rows if key.endswith(f"|{source}")}
 
     def rotate(self, reason: str) -> None:
         """Begins a new journal, numbered from 1, with every readable record of this one, which is kept aside."""
@@ -174,8 +172,11 @@ class Journal:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        """Releases the journal; nothing is waiting to be written."""
+        """Releases the journal; nothing is waiting to be written. Harmless when closed."""
         with self._mutex:
+            if self._closed:
+                return
+            self._closed = True
             if self._broken is None:
                 with suppress(JournalError), files.worded(self.path):
                     self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")

@@ -214,6 +214,19 @@ def digest_at(connection: Connection, meta: Meta, seq: int) -> bytes | None:
     return None if row is None else bytes(row[0])
 
 
+def key_range(universe: str, trade_date: str) -> tuple[str, str]:
+    """Keys of a day's records are at least the first and less than the second (`}` follows `|`)."""
+    start = f"{universe}|{trade_date}|"
+    return start, start[:-1] + "}"
+
+
+def keys_of_day(connection: Connection, universe: str, trade_date: str) -> list[tuple[int, str]]:
+    """`(seq, key)` by number."""
+    return connection.execute(
+        "SELECT seq, key FROM record WHERE key >= ? AND key < ? ORDER BY seq", key_range(universe, trade_date)
+    ).fetchall()
+
+
 def sync_directory(directory: Path) -> None:
     """Makes renames and new names in `directory` survive a power cut."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

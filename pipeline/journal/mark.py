@@ -23,11 +23,23 @@ class Mark:
 
     def read(self) -> tuple[str, int] | None:
         """Journal id and number; None when the file is new or torn."""
-        found = _LINE.fullmatch(os.pread(self._descriptor, 100, 0))
-        return None if found is None else (found[1].decode("ascii"), int(found[2]))
+        return _parsed(os.pread(self._descriptor, 100, 0))
 
     def write(self, journal_id: str, seq: int) -> None:
         os.pwrite(self._descriptor, b"%s %020d\n" % (journal_id.encode("ascii"), seq), 0)
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+def read_mark(directory: Path) -> tuple[str, int] | None:
+    """Journal id and number as the fetcher last wrote them; None when there is no mark. For readers."""
+    try:
+        return _parsed((directory / NAME).read_bytes())
+    except OSError:
+        return None
+
+
+def _parsed(content: bytes) -> tuple[str, int] | None:
+    found = _LINE.fullmatch(content)
+    return None if found is None else (found[1].decode("ascii"), int(found[2]))

@@ -59,6 +59,22 @@ class JournalReader:
         batch = self.read(seq - 1, 1)
         return batch[0] if batch and batch[0].seq == seq else None
 
+    def taken(self) -> tuple[str, str] | None:
+        """When the first and the last record were appended (UTC texts); None when it is empty."""
+        sql = (
+            "SELECT (SELECT taken_at FROM record ORDER BY seq LIMIT 1), taken_at FROM record ORDER BY seq DESC LIMIT 1"
+        )
+        row: tuple[str, str] | None = self._ask(lambda connection: connection.execute(sql).fetchone())
+        return row
+
+    def days(self) -> list[tuple[str, str]]:
+        """`(universe, trade_date)` of every day that has a record, ascending; from the keys, payloads stay unread."""
+        return sorted(self._ask(_days))
+
+    def keys(self, universe: str, trade_date: str) -> list[tuple[int, str]]:
+        """`(seq, key)` of a day's records, by number."""
+        return self._ask(lambda connection: files.keys_of_day(connection, universe, trade_date))
+
     def digest_at(self, seq: int) -> bytes | None:
         """The chained digest after record `seq` (b"" for 0); None for a number that is not there (any more)."""
         return self._ask(lambda connection: files.digest_at(connection, files.load_meta(connection, self.path), seq))
@@ -118,3 +134,15 @@ class JournalReader:
             previous, room = digest, room - len(payload)
         rows.close()
         return found
+
+
+def _days(connection: files.Connection) -> set[tuple[str, str]]:
+    """Skips from day to day in the index of the keys."""
+    found: set[tuple[str, str]] = set()
+    after = ""
+    while row := connection.execute("SELECT min(key) FROM record WHERE key > ?", (after,)).fetchone()[0]:
+        universe, _, rest = row.partition("|")
+        trade_date = rest.partition("|")[0]
+        found.add((universe, trade_date))
+        after = files.key_range(universe, trade_date)[1]
+    return found

@@ -40,7 +40,7 @@ def damage(path: Path, stream: str, mark: tuple[str, int] | None) -> str | None:
                     raise ConfigError(
                         f"journal {path} is of stream {meta.stream}, not {stream}: choose another --state-dir"
                     )
-                return fault(connection, meta) or _mark_fault(connection, meta, mark)
+                return fault(connection, meta) or mark_fault(connection, meta, mark)
             finally:
                 connection.close()
     except JournalDamagedError as error:
@@ -62,7 +62,7 @@ def fault(connection: files.Connection, meta: files.Meta) -> str | None:
     return None
 
 
-def _mark_fault(connection: files.Connection, meta: files.Meta, mark: tuple[str, int] | None) -> str | None:
+def mark_fault(connection: files.Connection, meta: files.Meta, mark: tuple[str, int] | None) -> str | None:
     if mark is None:
         return None
     journal_id, seq = mark

@@ -1,0 +1,191 @@
+"""One database's side of the comparison. Reads only, a poll at a time, a day in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.journal import Identity, JournalReader
+from pipeline.model import Row
+from pipeline.sinks import Database
+from pipeline.tables import POLL, SESSION, SNAPSHOT, STOCK, TABLES, Table
+from pipeline.verify import report
+from pipeline.verify.content import HASH_BYTES, Key, by_key, content_hash, difference
+from pipeline.verify.expected import WHOLE_DAY, Origin, by_poll
+from pipeline.verify.plan import RECORDED
+from pipeline.verify.report import DatabaseDay, Finding
+
+_DAY = "universe = ? AND trade_date = ?"
+_SNAPSHOT_OF = {"mysql": "START TRANSACTION WITH CONSISTENT SNAPSHOT"}
+_NAMED = 3
+_NAMES = {"symbol", "sector"}
+
+
+def cursor_fault(database: Database, reader: JournalReader) -> str:
+    """Why this journal cannot be the one that the database was filled from; "" when it can."""
+    before = reader.identity()
+    found = database.query(
+        "SELECT seq, digest FROM pipeline_cursor WHERE stream = ? AND journal_id = ?",
+        (before.stream, before.journal_id),
+    )
+    if not found:
+        return ""
+    seq, digest = int(found[0][0]), bytes(found[0][1])
+    now = reader.identity()
+    if seq > now.last_seq:
+        return (
+            f"it has record {seq} of journal {now.journal_id}, which ends at {now.last_seq}: the journal lost records"
+        )
+    ours = reader.digest_at(seq)
+    if ours is not None and seq and ours != digest:
+        return f"record {seq} of journal {now.journal_id} is another one there: a copied state directory went on"
+    return ""
+
+
+def days_of(database: Database, universes: Sequence[str]) -> set[tuple[str, str]]:
+    """`(universe, trade_date)` of every day of `universes` with rows."""
+    marks = ", ".join("?" * len(universes))
+    found: set[tuple[str, str]] = set()
+    for table in (POLL, SNAPSHOT, SESSION, STOCK):
+        rows = database.query(
+            f"SELECT DISTINCT universe, trade_date FROM {table.name} WHERE universe IN ({marks})", universes
+        )
+        found |= {(universe, trade_date) for universe, trade_date in rows}
+    return found
+
+
+class DayOfDatabase:
+    """Begins the transaction when made; finish() ends it. `result` fills while polls are compared."""
+
+    def __init__(self, name: str, database: Database, journal: Identity, universe: str, trade_date: str) -> None:
+        self.result = DatabaseDay(name)
+        self._database, self._journal = database, journal
+        self._day = (universe, trade_date)
+        self._content = hashlib.blake2b(digest_size=HASH_BYTES)
+        database.execute(_SNAPSHOT_OF.get(database.dialect, "BEGIN"))
+        owned = (journal.stream, journal.journal_id)
+        self._cursor = self._number("SELECT MAX(seq) FROM pipeline_cursor WHERE stream = ? AND journal_id = ?", owned)
+        self._others = self._number(
+            "SELECT COUNT(*) FROM pipeline_cursor WHERE stream = ? AND journal_id <> ? AND seq > 0", owned
+        )
+        self._letters = self._number(
+            "SELECT COUNT(*) FROM pipeline_dead_letter WHERE stream = ? AND journal_id = ?", owned
+        )
+        self._pruned = bool(self._number(f"SELECT COUNT(*) FROM pipeline_pruned WHERE {_DAY}", self._day))
+        owner = database.query(f"SELECT source FROM pipeline_session WHERE {_DAY}", self._day)
+        self._live = bool(owner) and not str(owner[0][0]).startswith(RECORDED)
+        self.poll_times = self._poll_times()
+
+    def compare(self, poll_time: str, expected: Mapping[str, Sequence[tuple[Row, Origin]]], *, gone: bool) -> None:
+        """Holds the rows of one poll against `expected`. `gone`: the journal no longer has what lies this far back."""
+        letters = self._letters_of({origin.seq for rows in expected.values() for _, origin in rows})
+        rows_before = self.result.rows
+        for table in TABLES.values():
+            if by_poll(table.name) == (poll_time == WHOLE_DAY):
+                continue
+            self._compare_table(table, poll_time, expected.get(table.name, ()), letters, gone)
+        if poll_time != WHOLE_DAY and self.result.rows > rows_before:
+            self.result.polls += 1
+
+    def finish(self) -> None:
+        self.result.content = self._content.hexdigest()
+        if not self.result.error:
+            self._database.rollback()
+
+    def _compare_table(
+        self,
+        table: Table,
+        poll_time: str,
+        expected: Sequence[tuple[Row, Origin]],
+        letters: set[tuple[int, str, int]],
+        gone: bool,
+    ) -> None:
+        wanted, seqs = self._wanted(table, poll_time, expected, letters)
+        if table is STOCK and self._pruned:
+            self._say(report.PRUNED, table, poll_time, list(wanted), "removed by db prune")
+            return
+        found = by_key(table, self._rows(table, poll_time))
+        ours, theirs = content_hash(wanted), content_hash(found)
+        self._content.update(f"{poll_time}|{table.name}|{theirs}".encode())
+        self.result.rows += len(wanted.keys() & found.keys())
+        if ours == theirs:
+            return
+        unstored = [key for key in wanted if key not in found]
+        unequal = [key for key in wanted if key in found and wanted[key] != found[key]]
+        late = [key for key in (*unstored, *unequal) if seqs[key] > self._cursor]
+        self._say(report.PENDING, table, poll_time, late, f"the database has the journal up to {self._cursor}")
+        hashes = f"journal {ours}, database {theirs}"
+        self._say(report.MISSING, table, poll_time, [key for key in unstored if seqs[key] <= self._cursor], hashes)
+        wrong = [key for key in unequal if seqs[key] <= self._cursor]
+        shown = difference(table, wanted[wrong[0]], found[wrong[0]]) if wrong else ""
+        self._say(report.DIFFERENT, table, poll_time, wrong, f"{shown}; {hashes}")
+        kind = report.OLDER if gone else report.FOREIGN if self._others else report.EXTRA
+        self._say(kind, table, poll_time, [key for key in found if key not in wanted], hashes)
+
+    def _wanted(
+        self,
+        table: Table,
+        poll_time: str,
+        expected: Sequence[tuple[Row, Origin]],
+        letters: set[tuple[int, str, int]],
+    ) -> tuple[dict[Key, Row], dict[Key, int]]:
+        """The rows that should be here and the record each came from; the last of several with one key stands."""
+        wanted: dict[Key, Row] = {}
+        seqs: dict[Key, int] = {}
+        dead: list[Key] = []
+        outranked: list[Key] = []
+        for row, origin in expected:
+            if self._live and origin.source.startswith(RECORDED):
+                outranked.append(tuple(row[: len(table.key)]))
+            elif (origin.seq, table.name, origin.row_no) in letters:
+                dead.append(tuple(row[: len(table.key)]))
+            else:
+                try:
+                    (key, ready) = next(iter(by_key(table, [row]).items()))
+                except (ValueError, TypeError):
+                    self._say(report.MISSING, table, poll_time, [tuple(row)], "no database can store this row")
+                    continue
+                wanted[key], seqs[key] = ready, origin.seq
+        self._say(report.DEAD, table, poll_time, dead, "see breadth-pipeline dead-letter list")
+        self._say(report.SUPERSEDED, table, poll_time, outranked, "the database keeps the live run's rows of this day")
+        return wanted, seqs
+
+    def _say(self, kind: str, table: Table, poll_time: str, keys: Sequence[Key], detail: str) -> None:
+        if not keys:
+            return
+        names = sorted(str(key[-1]) for key in keys if len(key) == len(table.key) and len(key) > 2)
+        named = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "") if table.key[-1] in _NAMES else ""
+        self.result.add(Finding(kind, table.name, poll_time, len(keys), f"{named}: {detail}" if named else detail))
+
+    def _rows(self, table: Table, poll_time: str) -> list[Row]:
+        where = _DAY
+        params: tuple[str, ...] = self._day
+        if poll_time != WHOLE_DAY:
+            where, params = f"{_DAY} AND poll_time = ?", (*self._day, poll_time)
+        return self._database.query(f"SELECT {', '.join(table.column_names)} FROM {table.name} WHERE {where}", params)
+
+    def _poll_times(self) -> set[str]:
+        found: set[str] = set()
+        for table in TABLES.values():
+            if by_poll(table.name):
+                rows = self._database.query(f"SELECT DISTINCT poll_time FROM {table.name} WHERE {_DAY}", self._day)
+                found |= {str(poll_time) for (poll_time,) in rows}
+        return found
+
+    def _letters_of(self, seqs: set[int]) -> set[tuple[int, str, int]]:
+        if not self._letters:
+            return set()
+        owned = (self._journal.stream, self._journal.journal_id)
+        return {
+            (seq, str(table_name), int(row_no))
+            for seq in seqs
+            for table_name, row_no in self._database.query(
+                "SELECT table_name, row_no FROM pipeline_dead_letter WHERE stream = ? AND journal_id = ? AND seq = ?",
+                (*owned, seq),
+            )
+        }
+
+    def _number(self, sql: str, params: Sequence[Any]) -> int:
+        (value,) = self._database.query(sql, params)[0]
+        return 0 if value is None else int(value)

@@ -1,0 +1,166 @@
+"""The journal against each database, day by day, poll by poll. Reads only.
+
+A day of a database is read in one transaction, and the journal's keys after that transaction has begun: whatever the
+database shows was in the journal before, so a running pipeline cannot look like a fault.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from pipeline import wire
+from pipeline.dburl import DatabaseUrl
+from pipeline.errors import JournalDamagedError, JournalError, PipelineError, SinkError
+from pipeline.journal import JournalReader
+from pipeline.model import Record, Row
+from pipeline.sinks import Database, open_database
+from pipeline.tables import POLL, SESSION
+from pipeline.verify.database import DayOfDatabase, cursor_fault, days_of
+from pipeline.verify.expected import WHOLE_DAY, Expected, expected_rows, poll_times
+from pipeline.verify.plan import plan
+from pipeline.verify.report import DatabaseDay, Day, Plan, Report
+
+_POLL_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+
+
+def _connect(url: DatabaseUrl) -> Database:
+    return open_database(url, readonly=True)
+
+
+def reconcile(
+    directory: Path,
+    urls: Sequence[DatabaseUrl],
+    now: datetime,
+    trade_date: str | None = None,
+    connect: Callable[[DatabaseUrl], Database] = _connect,
+) -> Report:
+    """Compares everything, or one day. Raises JournalError when there is no journal to compare with."""
+    reader = JournalReader(directory)
+    databases: dict[str, Database] = {}
+    report = Report(reader.identity(), [], {})
+    try:
+        for url in urls:
+            report.databases[url.masked] = ""
+            try:
+                databases[url.masked] = connect(url)
+                report.databases[url.masked] = cursor_fault(databases[url.masked], reader)
+            except PipelineError as error:
+                report.databases[url.masked] = str(error)
+        _compare(report, reader, databases, now, trade_date)
+    except JournalDamagedError as error:
+        report.damage = str(error)
+    finally:
+        reader.close()
+        for database in databases.values():
+            with suppress(SinkError):
+                database.close()
+    return report
+
+
+def _compare(
+    report: Report, reader: JournalReader, databases: Mapping[str, Database], now: datetime, trade_date: str | None
+) -> None:
+    days = set(reader.days())
+    universes = {universe for universe, _ in days} | {report.journal.stream}
+    for name, database in databases.items():
+        try:
+            days |= days_of(database, sorted(universes))
+        except SinkError as error:
+            report.databases[name] = str(error)
+    for universe, date in sorted(days, key=lambda day: (day[1], day[0])):
+        if trade_date in (None, date):
+            report.days.append(_DayCheck(reader, databases, universe, date).run(now))
+
+
+class _DayCheck:
+    """One day: its records are decoded once and held against every database."""
+
+    def __init__(self, reader: JournalReader, databases: Mapping[str, Database], universe: str, date: str) -> None:
+        self._reader = reader
+        self._journal = reader.identity()
+        self._universe, self._date = universe, date
+        self._parts: list[DayOfDatabase] = []
+        self._failed: list[DatabaseDay] = []
+        for name, database in databases.items():
+            try:
+                self._parts.append(DayOfDatabase(name, database, self._journal, universe, date))
+            except SinkError as error:
+                self._failed.append(DatabaseDay(name, error=str(error)))
+        self._outcomes: dict[str, dict[str, str]] = {}
+        self._sessions: dict[str, Row] = {}
+
+    def run(self, now: datetime) -> Day:
+        groups = self._groups()
+        oldest = self._oldest()
+        for poll_time in sorted({WHOLE_DAY, *groups}.union(*(part.poll_times for part in self._parts))):
+            records = [(seq, self._record(seq)) for seq in groups.get(poll_time, ())]
+            self._note(record for _, record in records)
+            gone = oldest is not None and (self._date, poll_time) < oldest
+            expected = expected_rows(records, poll_time)
+            for part in self._parts:
+                _hold_against(part, poll_time, expected, gone)
+        for part in self._parts:
+            part.finish()
+        if self._reader.identity().journal_id != self._journal.journal_id:
+            raise JournalError("a new journal began while this one was being compared; run verify again")
+        results = [part.result for part in self._parts]
+        return Day(self._universe, self._date, self._plans(now, oldest), results + self._failed)
+
+    def _groups(self) -> dict[str, list[int]]:
+        """{poll time: numbers of its records}; those of session records under WHOLE_DAY."""
+        groups: dict[str, list[int]] = {}
+        for seq, key in self._reader.keys(self._universe, self._date):
+            middle = key.split("|")[2]
+            names = {middle} if _POLL_TIME.fullmatch(middle) else {WHOLE_DAY, *poll_times(self._record(seq))}
+            for name in names:
+                groups.setdefault(name, []).append(seq)
+        return groups
+
+    def _record(self, seq: int) -> Record:
+        entry = self._reader.entry(seq)
+        if entry is None:
+            raise JournalError(f"record {seq} left the journal while it was being compared; run verify again")
+        return wire.decode(entry.payload)
+
+    def _oldest(self) -> tuple[str, str] | None:
+        """Day and poll time of the first poll that retention left (None: it removed nothing)."""
+        journal = self._journal
+        if journal.first_seq == 1:
+            return None
+        for entry in self._reader.entries(journal.first_seq - 1):
+            record = wire.decode(entry.payload)
+            if times := poll_times(record):
+                return record.trade_date, min(times)
+        return "9999-12-31", ""
+
+    def _note(self, records: Iterable[Record]) -> None:
+        """Keeps what the plan is compared with: outcomes by source, the last session row of each."""
+        for record in records:
+            outcomes = self._outcomes.setdefault(record.source, {})
+            for row in record.tables.get(POLL.name, ()):
+                outcomes[row[2]] = row[3]
+            for row in record.tables.get(SESSION.name, ()):
+                self._sessions[record.source] = row
+
+    def _plans(self, now: datetime, oldest: tuple[str, str] | None) -> list[Plan]:
+        """Planned polls from before what retention left are not held against the journal."""
+        plans = []
+        for source, outcomes in sorted(self._outcomes.items()):
+            found = plan(source, self._sessions.get(source), outcomes, now)
+            kept = [text for text in found.missing if oldest is None or (self._date, text) >= oldest]
+            plans.append(replace(found, missing=kept))
+        return plans
+
+
+def _hold_against(part: DayOfDatabase, poll_time: str, expected: Expected, gone: bool) -> None:
+    if part.result.error:
+        return
+    try:
+        part.compare(poll_time, expected, gone=gone)
+    except SinkError as error:
+        part.result.error = str(error)

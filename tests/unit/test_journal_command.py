@@ -1,0 +1,139 @@
+"""`journal info|check|export|prune` and `verify` at the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline import schema
+from pipeline.cli.journal import journal as journal_command
+from pipeline.cli.verify import verify
+from pipeline.dburl import DatabaseUrl
+from pipeline.errors import AlreadyRunningError, JournalError, UnfinishedError
+from pipeline.journal import Journal, JournalReader
+from pipeline.lock import InstanceLock
+from tests.unit.days import journaled, whole_day
+from tests.unit.test_verify import drained
+
+OLD_DAY, DAY = "2025-11-26", "2025-11-27"
+
+
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    """A state directory of two old days, stored in its default database."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(("BREADTH_", "MYSQL_"))]:
+        monkeypatch.delenv(name)
+    now = datetime(2025, 11, 26, tzinfo=UTC)
+    journal = Journal.open(tmp_path / "state", "nifty50", clock=lambda: now)
+    journaled(journal, whole_day(OLD_DAY))
+    now += timedelta(days=1)
+    journaled(journal, whole_day(DAY))
+    journal.close()
+    url = DatabaseUrl("sqlite", path=tmp_path / "state" / "breadth.db")
+    schema.ensure(url, create=True)
+    drained(tmp_path / "state", url)
+    return tmp_path / "state"
+
+
+def ran(command, *arguments):
+    return CliRunner().invoke(command, [*arguments])
+
+
+def test_info_tells_numbers_days_and_sizes(state):
+    result = ran(journal_command, "info", "--state-dir", str(state), "--json")
+    facts = json.loads(result.output)
+    assert (facts["stream"], facts["first_seq"], facts["last_seq"], facts["records"]) == ("nifty50", 1, 16, 16)
+    assert facts["days"] == [{"universe": "nifty50", "trade_date": day, "records": 8} for day in (OLD_DAY, DAY)]
+    assert facts["bytes"] > 4096
+    assert f"{DAY} nifty50: 8 records" in ran(journal_command, "info", "--state-dir", str(state)).output
+
+
+def test_check_is_quiet_about_a_sound_journal_and_names_damage(state):
+    result = ran(journal_command, "check", "--state-dir", str(state))
+    assert result.exit_code == 0, result.output
+    assert "is sound: 16 records" in result.output
+    journal = Journal.open(state, "nifty50")
+    journal._connection.execute("UPDATE record SET digest = x'0102' WHERE seq = 9")
+    journal.close()
+    result = ran(journal_command, "check", "--state-dir", str(state))
+    assert result.exit_code == 1
+    assert "DAMAGED record 9 is not what was written" in result.output
+    (state / "journal.sqlite3").write_bytes(b"")
+    assert "is empty" in ran(journal_command, "check", "--state-dir", str(state)).output
+
+
+def test_check_finds_a_record_filed_under_a_foreign_key(state):
+    journal = Journal.open(state, "nifty50")
+    journal._connection.execute("UPDATE record SET key = key || 'x' WHERE seq = 9")
+    journal.close()
+    result = ran(journal_command, "check", "--state-dir", str(state))
+    assert result.exit_code == 1
+    assert "record 9 is filed under" in result.output
+
+
+def test_check_notices_records_that_the_mark_knew(state):
+    journal = Journal.open(state, "nifty50")
+    journal._mark.write(journal.journal_id, 20)
+    journal.close()
+    result = ran(journal_command, "check", "--state-dir", str(state))
+    assert result.exit_code == 1
+    assert "records 17 to 20 are gone" in result.output
+
+
+def test_export_gives_a_line_a_record_and_filters_by_day(state):
+    lines = ran(journal_command, "export", "--state-dir", str(state), "--date", DAY).output.splitlines()
+    found = [json.loads(line) for line in lines]
+    assert [each["seq"] for each in found] == list(range(9, 17))
+    assert found[1]["tables"]["pipeline_poll"][0]["poll_time"] == f"{DAY} 09:15:00"
+    assert [list(row.values()) for row in found[2]["tables"]["intraday_stock_prices"]] == [
+        list(row) for row in whole_day(DAY)[2].tables["intraday_stock_prices"]
+    ]
+    assert len(ran(journal_command, "export", "--state-dir", str(state)).output.splitlines()) == 16
+
+
+def test_prune_removes_what_every_database_has_and_nothing_when_one_cannot_tell(state, tmp_path):
+    other = tmp_path / "other.db"
+    both = ["--db", f"sqlite:///{state}/breadth.db", "--db", f"sqlite:///{other}"]
+    result = ran(journal_command, "prune", "--state-dir", str(state), *both)
+    assert isinstance(result.exception, UnfinishedError)
+    assert "nothing is pruned" in str(result.exception)
+    schema.ensure(DatabaseUrl("sqlite", path=other), create=True)
+    result = ran(journal_command, "prune", "--state-dir", str(state), *both)
+    assert result.output.startswith("0 records removed; 16 kept (every database has those up to 0)")
+    result = ran(journal_command, "prune", "--state-dir", str(state), "--keep", "99999d")
+    assert result.output.startswith("0 records removed")
+    result = ran(journal_command, "prune", "--state-dir", str(state))
+    assert result.output.startswith("15 records removed; 1 kept")
+    assert JournalReader(state).identity().first_seq == 16
+
+
+def test_prune_refuses_beside_a_running_pipeline_and_without_a_journal(state, tmp_path):
+    with InstanceLock(state / "lock"):
+        result = ran(journal_command, "prune", "--state-dir", str(state))
+    assert isinstance(result.exception, AlreadyRunningError)
+    result = ran(journal_command, "prune", "--state-dir", str(tmp_path / "nowhere"))
+    assert isinstance(result.exception, JournalError)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_verify_exits_0_only_when_all_agree(state):
+    result = ran(verify, "--state-dir", str(state))
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-1] == "all agree"
+    url = DatabaseUrl("sqlite", path=state / "breadth.db")
+    drop = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('DELETE FROM pipeline_member'); c.commit()"
+    subprocess.run([sys.executable, "-c", drop, str(url.path)], check=True)
+    result = ran(verify, "--state-dir", str(state), "--date", DAY)
+    assert result.exit_code == 1
+    assert "MISSING: 6 rows" in result.output
+    assert OLD_DAY not in result.output
+    report = json.loads(ran(verify, "--state-dir", str(state), "--json").output)
+    assert report["agrees"] is False
+    assert [day["databases"][0]["counts"] for day in report["days"]] == [{"missing": 6}, {"missing": 6}]

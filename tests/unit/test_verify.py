@@ -1,0 +1,227 @@
+"""verify finds what is missing, extra or different, and knows what is accounted for."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipeline import schema
+from pipeline.dburl import DatabaseUrl
+from pipeline.drain import Drain
+from pipeline.errors import JournalError
+from pipeline.journal import Journal, JournalReader
+from pipeline.sinks import open_database, open_sink
+from pipeline.verify import Report, reconcile
+from pipeline.verify import report as kinds
+from tests.unit.days import AFTER, journaled, opening, poll, polls, skipped, whole_day, with_symbol
+
+DAY = "2026-11-26"
+STREAM = "nifty50"
+
+
+@pytest.fixture
+def url(tmp_path):
+    found = DatabaseUrl("sqlite", path=tmp_path / "breadth.db")
+    schema.ensure(found, create=True)
+    return found
+
+
+@pytest.fixture
+def journal(tmp_path):
+    found = Journal.open(tmp_path / "state", STREAM)
+    yield found
+    found.close()
+
+
+def drained(directory, url) -> None:
+    drain = Drain(JournalReader(directory), open_sink(url))
+    while drain.step():
+        pass
+    drain.close()
+
+
+def change(url, sql, params=()) -> None:
+    database = open_database(url, readonly=False)
+    assert database.execute(sql, params) > 0
+    database.close()
+
+
+def checked(journal, url, **options) -> Report:
+    report = reconcile(journal.directory, [url], options.pop("now", AFTER), **options)
+    assert json.loads(json.dumps(report.as_json()))["agrees"] == report.agrees
+    return report
+
+
+def counts(report, day=DAY) -> dict[str, int]:
+    (found,) = [each for each in report.days if each.trade_date == day]
+    return dict(found.databases[0].counts)
+
+
+def test_a_whole_day_agrees_while_its_writer_is_up_and_after(journal, url):
+    journaled(journal, whole_day())
+    drained(journal.directory, url)
+    report = checked(journal, url)
+    assert report.agrees, report.as_json()
+    (day,) = report.days
+    assert day.plans[0].planned == 7
+    assert dict(day.plans[0].outcomes) == {"taken": 6, "skipped": 1}
+    assert day.databases[0].polls == 7
+    assert day.databases[0].rows == sum(record.row_count for record in whole_day())
+    journal.close()
+    assert checked(journal, url, trade_date=DAY).agrees
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind", "rows"),
+    [
+        ("DELETE FROM intraday_stock_prices WHERE symbol = 'S4.NS' AND poll_time LIKE '%09:20:00'", "missing", 1),
+        ("DELETE FROM intraday_advance_decline", "missing", 6),
+        ("DELETE FROM pipeline_member WHERE symbol = 'S0.NS'", "missing", 1),
+        ("UPDATE intraday_stock_prices SET ltp = ltp + 0.0001 WHERE symbol = 'S1.NS'", "different", 6),
+        ("UPDATE pipeline_poll SET outcome = 'taken' WHERE outcome = 'skipped'", "different", 1),
+        ("UPDATE intraday_advance_decline SET adv_pct = NULL WHERE poll_time LIKE '%09:45:00'", "different", 1),
+        ("INSERT INTO pipeline_poll (universe, trade_date, poll_time, outcome) "
+         "VALUES ('nifty50', '2026-11-26', '2026-11-26 09:17:00', 'taken')", "extra", 1),
+        ("INSERT INTO pipeline_poll (universe, trade_date, poll_time, outcome) "
+         "VALUES ('nifty50', '2026-11-20', '2026-11-20 09:17:00', 'taken')", "extra", 1),
+        ("UPDATE intraday_sector_breadth SET sector = 'New' WHERE sector = 'Odd' AND poll_time LIKE '%09:40:00'",
+         "missing", 1),
+    ],
+)  # fmt: skip
+def test_an_edit_of_the_database_is_found_and_named(journal, url, sql, kind, rows):
+    journaled(journal, whole_day())
+    drained(journal.directory, url)
+    change(url, sql)
+    report = checked(journal, url)
+    assert not report.agrees
+    found = [
+        (each, finding) for day in report.days for each in day.databases for finding in each.findings.get(kind, ())
+    ]
+    assert sum(finding.rows for _, finding in found) == rows
+    assert all(finding.table in sql for _, finding in found)
+
+
+def test_two_databases_are_compared_separately_and_equal_contents_have_equal_hashes(journal, url, tmp_path):
+    other = DatabaseUrl("sqlite", path=tmp_path / "other.db")
+    schema.ensure(other, create=True)
+    journaled(journal, whole_day())
+    for each in (url, other):
+        drained(journal.directory, each)
+    report = reconcile(journal.directory, [url, other], AFTER)
+    assert report.agrees
+    first, second = report.days[0].databases
+    assert first.content == second.content != ""
+    change(other, "DELETE FROM intraday_stock_prices")
+    report = reconcile(journal.directory, [url, other], AFTER)
+    first, second = report.days[0].databases
+    assert (first.agrees, second.agrees) == (True, False)
+    assert first.content != second.content
+    gone = DatabaseUrl("sqlite", path=tmp_path / "nowhere.db")
+    report = reconcile(journal.directory, [url, gone], AFTER)
+    assert not report.agrees
+    assert "cannot be opened" in report.databases[gone.masked]
+    assert report.days[0].databases[0].agrees
+
+
+def test_records_that_a_database_does_not_have_yet_are_pending_not_missing(journal, url):
+    journaled(journal, whole_day()[:4])
+    drained(journal.directory, url)
+    journaled(journal, whole_day()[4:])
+    report = checked(journal, url)
+    assert not report.agrees
+    assert counts(report) == {kinds.PENDING: sum(record.row_count for record in whole_day()[4:])}
+
+
+def test_planned_polls_of_which_nobody_knows_are_missing_once_they_are_due(journal, url):
+    journaled(journal, [opening(), poll(0), poll(1), skipped(3)])
+    drained(journal.directory, url)
+    report = checked(journal, url)
+    assert not report.agrees
+    assert [text[11:16] for text in report.days[0].plans[0].missing] == ["09:25", "09:35", "09:40", "09:45"]
+    at_half_past = polls()[3].astimezone(UTC) + timedelta(seconds=10)
+    report = checked(journal, url, now=at_half_past)
+    assert [text[11:16] for text in report.days[0].plans[0].missing] == ["09:25"]
+    assert report.days[0].plans[0].upcoming == 4
+
+
+def test_a_dead_letter_is_accounted_for(journal, url):
+    day = whole_day()
+    day[2] = with_symbol(day[2], 4, "X" * 200)
+    journaled(journal, day)
+    drained(journal.directory, url)
+    report = checked(journal, url)
+    assert report.agrees, report.as_json()
+    assert counts(report) == {kinds.DEAD: 1}
+
+
+def test_rows_that_retention_removed_are_accounted_for_on_either_side(url, tmp_path):
+    now = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    journal = Journal.open(tmp_path / "state", STREAM, clock=lambda: now)
+    journaled(journal, whole_day("2026-11-25"))
+    now += timedelta(days=1)
+    journaled(journal, whole_day("2026-11-26"))
+    drained(journal.directory, url)
+    assert journal.prune(journal.last_seq, timedelta(hours=1)) == 8
+    report = checked(journal, url)
+    assert report.agrees, report.as_json()
+    assert counts(report, "2026-11-25") == {kinds.OLDER: sum(each.row_count for each in whole_day("2026-11-25"))}
+    change(url, "DELETE FROM intraday_stock_prices")
+    change(url, "INSERT INTO pipeline_pruned (universe, trade_date, rows_removed) VALUES ('nifty50', ?, 36)", (DAY,))
+    report = checked(journal, url)
+    assert report.agrees, report.as_json()
+    assert counts(report)[kinds.PRUNED] == 36
+    journal.close()
+
+
+def test_a_recording_outranked_by_a_live_run_is_accounted_for(journal, url):
+    journaled(journal, whole_day(source="recording:x")[:5])
+    drained(journal.directory, url)
+    journaled(journal, whole_day())
+    drained(journal.directory, url)
+    journaled(journal, whole_day(source="recording:x")[5:])
+    drained(journal.directory, url)
+    report = checked(journal, url)
+    (database,) = report.days[0].databases
+    assert database.agrees, report.as_json()
+    assert database.counts[kinds.SUPERSEDED] == sum(each.row_count for each in whole_day())
+    live, recorded = sorted(report.days[0].plans, key=lambda plan: plan.source, reverse=True)
+    assert (live.source, live.agrees) == ("yahoo", True)
+    assert recorded.planned == 6  # a recording's first poll is one interval after its start
+
+
+def test_rows_of_another_journal_of_the_stream_are_told_apart(journal, url, tmp_path):
+    second = Journal.open(tmp_path / "second", STREAM)
+    journaled(second, whole_day("2026-11-25"))
+    journaled(journal, whole_day("2026-11-26"))
+    drained(journal.directory, url)
+    drained(second.directory, url)
+    second.close()
+    report = checked(journal, url)
+    assert report.agrees, report.as_json()
+    assert set(counts(report, "2026-11-25")) == {kinds.FOREIGN}
+
+
+def test_a_journal_that_is_not_the_one_of_the_database_is_a_fault(journal, url):
+    journaled(journal, whole_day())
+    drained(journal.directory, url)
+    change(url, "UPDATE pipeline_cursor SET seq = 99")
+    assert "the journal lost records" in checked(journal, url).databases[url.masked]
+    change(url, "UPDATE pipeline_cursor SET seq = 5")
+    report = checked(journal, url)
+    assert "another one there" in report.databases[url.masked]
+    assert not report.agrees
+
+
+def test_damage_of_the_journal_is_reported_and_nothing_at_all_is_not_agreement(journal, url, tmp_path):
+    assert not checked(journal, url).agrees
+    journaled(journal, whole_day())
+    drained(journal.directory, url)
+    journal._connection.execute("UPDATE record SET digest = x'00' WHERE seq = 3")
+    report = checked(journal, url)
+    assert "record 3" in report.damage
+    assert not report.agrees
+    assert not checked(journal, url, trade_date="2020-01-01").agrees
+    with pytest.raises(JournalError, match="is not there"):
+        reconcile(tmp_path / "nowhere", [url], AFTER)
