@@ -1,4 +1,4 @@
-"""Which journal records may go: those that every database has, after a while. Layer 3; reads the databases.
+"""Which journal records may go: those that every database has, after a while. Layer 2; reads the databases.
 
 A database that does not answer keeps everything: nobody knows what it lacks.
 """

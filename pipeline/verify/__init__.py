@@ -1,4 +1,4 @@
-"""Reconciles what was planned, what the journal holds and what each database holds. Layer 3; reads only.
+"""Reconciles what was planned, what the journal holds and what each database holds. Layer 2; reads only.
 
 Works beside a running pipeline and on the state directory of a stopped one; holds one poll in memory at a time.
 """

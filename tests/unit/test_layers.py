@@ -27,6 +27,7 @@ LAYERS = [
         "verify",
         "letters",
         "prune",
+        "retention",
     },
     {
         "process",

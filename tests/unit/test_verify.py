@@ -125,6 +125,23 @@ def test_two_databases_are_compared_separately_and_equal_contents_have_equal_has
     assert report.days[0].databases[0].agrees
 
 
+@pytest.mark.mysql
+def test_sqlite_and_mariadb_hold_the_same_contents(journal, url, mariadb, mariadb_database):
+    server = DatabaseUrl.parse(mariadb.url(mariadb_database))
+    schema.ensure(server, create=True)
+    journaled(journal, whole_day())
+    for each in (url, server):
+        drained(journal.directory, each)
+    report = reconcile(journal.directory, [url, server], AFTER)
+    assert report.agrees, report.as_json()
+    first, second = report.days[0].databases
+    assert first.content == second.content
+    change(server, "UPDATE intraday_stock_prices SET change_pct = change_pct + 0.0000001 WHERE symbol = 'S5.NS'")
+    report = reconcile(journal.directory, [url, server], AFTER)
+    assert [each.agrees for each in report.days[0].databases] == [True, False]
+    assert report.days[0].databases[1].counts == {kinds.DIFFERENT: 6}
+
+
 def test_records_that_a_database_does_not_have_yet_are_pending_not_missing(journal, url):
     journaled(journal, whole_day()[:4])
     drained(journal.directory, url)
