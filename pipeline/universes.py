@@ -85,8 +85,13 @@ def load(name_or_path: str, calendar: str | None, today: Callable[[], date] = da
     """
     if name_or_path in NAMED:
         return _load_named(NAMED[name_or_path], today())
-    path = Path(name_or_path).expanduser()
-    if path.is_file():
+    path = Path(name_or_path)
+    try:
+        path = path.expanduser()
+        found = path.is_file()
+    except (OSError, RuntimeError) as error:  # too long, no right to look, no such home
+        raise UsageError(f"universe file {plain(name_or_path[:80])}: cannot be read: {_error_text(error)}") from error
+    if found:
         return _load_file(path, calendar)
     if path.suffix.lower() == ".csv" or "/" in name_or_path:
         raise UsageError(f"universe file {plain(name_or_path)}: no such file")
@@ -95,6 +100,10 @@ def load(name_or_path: str, calendar: str | None, today: Callable[[], date] = da
     raise UsageError(
         f"universe {plain(name_or_path[:80])!r} is unknown: {hint}use a CSV file or one of {', '.join(NAMED)}"
     )
+
+
+def _error_text(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def default_calendar(universe: Universe) -> tuple[str, tuple[str, ...]]:

@@ -61,11 +61,15 @@ def locate(name: str) -> Path:
     """The file of a recording: a path, else an embedded one. Raises UsageError."""
     if not name:
         raise UsageError(f"recording: names none, use recording:NAME.csv.gz or one of {', '.join(embedded_names())}")
-    given = Path(name).expanduser()
-    candidates = [given, *(given.with_name(given.name + end) for end in _SUFFIXES)]
-    if given.name == name:
-        candidates += [EMBEDDED / f"{name}{end}" for end in ("", *_SUFFIXES)]
-    found = next((path for path in candidates if path.is_file()), None)
+    try:
+        given = Path(name).expanduser()
+        candidates = [given, *(given.with_name(given.name + end) for end in _SUFFIXES if given.name)]
+        if given.name == name:
+            candidates += [EMBEDDED / f"{name}{end}" for end in ("", *_SUFFIXES)]
+        found = next((path for path in candidates if path.is_file()), None)
+    except (OSError, RuntimeError) as error:  # too long, no right to look, no such home
+        told = getattr(error, "strerror", None) or error
+        raise UsageError(f"recording {name[:80]!r}: cannot be read: {told}") from error
     if found is None:
         raise UsageError(f"recording {name!r}: no such file, and the embedded ones are {', '.join(embedded_names())}")
     if not _NAME.fullmatch(stem(found)):

@@ -116,7 +116,19 @@ def test_its_name_fits_the_column_and_closing_twice_is_harmless(source):
     source.close()
 
 
-@pytest.mark.parametrize("spec", ["", "yaho", "recording", "recording:", "recording:no/such.csv.gz", "\x1b[2J"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "",
+        "yaho",
+        "recording",
+        "recording:",
+        "recording:no/such.csv.gz",
+        "\x1b[2J",
+        "recording:/",
+        "recording:" + "x" * 300,
+    ],
+)
 def test_an_unknown_source_is_refused_in_one_line(spec):
     with pytest.raises(UsageError) as refused:
         open_source(spec)

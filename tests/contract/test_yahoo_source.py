@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import threading
 import time
+import urllib.request
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -14,6 +19,7 @@ from pipeline.sources.yahoo import YahooSource
 from tests.loopback_yahoo import LoopbackYahoo
 
 SYMBOLS = tuple(f"S{number}.NS" for number in range(120))
+KOLKATA = ZoneInfo("Asia/Kolkata")
 MONDAY = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 
 
@@ -229,3 +235,21 @@ def test_a_fork_gets_a_session_of_its_own(yahoo, source):
         assert answer.read() == b"right"
     os.waitpid(pid, 0)
     assert yahoo.requests["crumb"] == before + 1
+
+
+def test_the_server_as_a_process_plays_a_recording_as_of_today_and_takes_orders():
+    command = [sys.executable, "-m", "tests.loopback_yahoo", "--recording", "in_nifty50_5m_2026-06-18", "--today"]
+    with subprocess.Popen([*command, "--at", "10:00"], stdout=subprocess.PIPE, text=True) as server:
+        url = server.stdout.readline().strip()
+        source = YahooSource(url)
+        try:
+            quote = _fetch(source, ("WIPRO.NS",)).quotes["WIPRO.NS"]
+            assert datetime.fromtimestamp(quote.trade_time, KOLKATA).date() == datetime.now(KOLKATA).date()
+            order = json.dumps({"behave": {"kind": "status", "status": 503}}).encode()
+            urllib.request.urlopen(f"{url}/_control", order, timeout=10).close()
+            assert "HTTP 503" in _fetch(source, ("WIPRO.NS",)).reason
+            with urllib.request.urlopen(f"{url}/_control", timeout=10) as counts:
+                assert json.load(counts)["cookie"] == 1
+        finally:
+            source.close()
+            server.kill()

@@ -104,7 +104,10 @@ def test_an_unreadable_list_is_refused_with_its_line(tmp_path, content, told):
     assert "\x1b" not in message
 
 
-@pytest.mark.parametrize("name", ["nifty5O", "../../etc/passwd", "nope.csv", "'; DROP TABLE x", "a\x1bb"])
+@pytest.mark.parametrize(
+    "name",
+    ["nifty5O", "../../etc/passwd", "nope.csv", "'; DROP TABLE x", "a\x1bb", "x" * 300, "~nobody-here/u", ".", "/"],
+)
 def test_an_unknown_universe_is_refused_in_one_printable_line(name):
     with pytest.raises(UsageError) as refused:
         universes.load(name, None)
