@@ -22,6 +22,7 @@ from pipeline.symbols import market_of
 ZONES = {"NSE": ZoneInfo("Asia/Kolkata"), "US": ZoneInfo("America/New_York")}
 """{market: the time zone of its exchanges}."""
 _MILLISECONDS_FROM = 1e11
+_WHOLE_BELOW = 2**53
 TRADED = (Status.ADVANCE, Status.DECLINE, Status.UNCHANGED)
 
 
@@ -29,8 +30,9 @@ TRADED = (Status.ADVANCE, Status.DECLINE, Status.UNCHANGED)
 class StockStatus:
     """A stock's last price against its previous close. `timestamp`: of the trade, aware when it was or when made here.
 
-    `stated`: whether the caller gave a timestamp. `status`: ADVANCE, DECLINE, UNCHANGED, NOT_TRADED, NO_REFERENCE or
-    NO_QUOTE. `change_pct` is 0 without a positive previous close. Fields can be read as `stock["ltp"]` too.
+    `stated`, `volume_stated`: whether the caller gave a timestamp, a volume (else 0). `status`: ADVANCE, DECLINE,
+    UNCHANGED, NOT_TRADED, NO_REFERENCE or NO_QUOTE. `change_pct` is 0 without a positive previous close. Fields can be
+    read as `stock["ltp"]` too.
     """
 
     symbol: str
@@ -39,6 +41,7 @@ class StockStatus:
     volume: int
     timestamp: datetime
     stated: bool
+    volume_stated: bool
     change: float
     change_pct: float
     status: str
@@ -57,9 +60,11 @@ class StockStatus:
         return local(self.timestamp, zone_of(self.symbol)).date()
 
 
-def stock_status(symbol: str, info: Mapping[str, Any], now: datetime) -> StockStatus:
-    """The stock as `info` (ltp, prev_close, volume, timestamp) states it; `now` stands in for a missing timestamp."""
-    symbol = str(symbol)
+def stock_status(symbol: str, info: object, now: datetime) -> StockStatus:
+    """The stock as `info` (a mapping with ltp, prev_close, volume, timestamp) states it; `now` stands in for a missing
+    timestamp."""
+    symbol = str(symbol).encode("utf-8", "replace").decode()  # half a surrogate pair is no text
+    info = info if isinstance(info, Mapping) else {}
     last, previous = number(info.get("ltp")), number(info.get("prev_close"))
     volume, stamp = whole(info.get("volume")), moment(info.get("timestamp"))
     units, reference = to_units(last, market_of(symbol)), _reference(previous, symbol)
@@ -72,6 +77,7 @@ def stock_status(symbol: str, info: Mapping[str, Any], now: datetime) -> StockSt
         volume=volume or 0,
         timestamp=stamp or now,
         stated=stamp is not None,
+        volume_stated=volume is not None,
         change=change / UNITS_PER_CURRENCY,
         change_pct=100 * change / reference if reference is not None and reference > 0 else 0.0,
         status=_status(units, reference, untraded).value,
@@ -88,7 +94,7 @@ def _reference(previous: float | None, symbol: str) -> int | None:
     """The previous close in units. One of 0 and less is no price, yet such issues are counted by the difference."""
     if previous is None or previous > 0:
         return to_units(previous, market_of(symbol))
-    return max(round(previous * UNITS_PER_CURRENCY), -(2**53))
+    return max(round(previous * UNITS_PER_CURRENCY), -_WHOLE_BELOW)
 
 
 def _status(units: int | None, reference: int | None, untraded: bool) -> Status:
@@ -135,14 +141,14 @@ def number(value: Any) -> float | None:
 
 
 def whole(value: Any) -> int | None:
-    """A volume: a whole number, 0 and more, or None."""
+    """A volume or a count: a whole number, 0 and more, or None."""
     found = number(value)
-    return int(found) if found is not None and found >= 0 else None
+    return int(found) if found is not None and 0 <= found < _WHOLE_BELOW else None
 
 
 def moment(value: Any) -> datetime | None:
     """A datetime of a datetime, pandas Timestamp, ISO text or epoch seconds; None for anything else, NaT and NaN."""
-    if value is None or isinstance(value, bool) or value != value:
+    if value is None or isinstance(value, bool) or _is_missing(value):
         return None
     if isinstance(value, datetime):
         plain: Any = getattr(value, "to_pydatetime", None)
@@ -155,3 +161,11 @@ def moment(value: Any) -> datetime | None:
         return datetime.fromisoformat(str(value)[:32])
     except ValueError:
         return None
+
+
+def _is_missing(value: Any) -> bool:
+    """NaN and NaT differ from themselves; pandas' NA has no truth."""
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):
+        return True

@@ -21,6 +21,7 @@ from pipeline.model import Counts, Member, Outcome, Quote, Record, Row, Session,
 from pipeline.session import local_text, utc_text
 
 SOURCE = "api"
+_MOST_ISSUES = 1_000_000
 _measures = attrgetter(*tables.MEASURES)
 _PRICES: dict[Status, tuple[int | None, int | None]] = {
     Status.ADVANCE: (2, 1),
@@ -87,8 +88,10 @@ def _statuses(stocks: Sequence[StockStatus]) -> dict[str, Status]:
 
 def _measured(breadth: Mapping[str, Any], stocks: Sequence[StockStatus], statuses: Mapping[str, Status]) -> Counts:
     stated = [whole(breadth.get(name)) for name in ("advances", "declines", "unchanged")]
-    if any(count is None for count in stated):
-        raise UsageError("log_breadth_snapshot needs advances, declines and unchanged as whole numbers")
+    if any(count is None or count > _MOST_ISSUES for count in stated):
+        raise UsageError(
+            f"log_breadth_snapshot needs advances, declines and unchanged as whole numbers, at most {_MOST_ISSUES}"
+        )
     detailed = _counts([(statuses[stock.symbol], stock.volume if stock.volume_stated else None) for stock in stocks])
     if [detailed.advances, detailed.declines, detailed.unchanged] == stated:
         return detailed
