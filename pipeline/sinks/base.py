@@ -8,6 +8,7 @@ A sink never retries and never sleeps: it raises, and the writer decides. After 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -84,10 +85,10 @@ class Database(ABC):
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
-    """Where a row came from, to name it in a dead letter."""
+    """The record that a run of rows came from, and the place of its first row among them: for dead letters."""
 
+    first: int
     seq: int
-    row_no: int
     source: str
 
 
@@ -229,8 +230,8 @@ class _Batch:
         for name, rows in record.tables.items():
             if name not in TABLES:
                 raise SinkSchemaError(f"record {record.key!r} fills table {name!r}, unknown here: upgrade this release")
+            self._origins[name].append(_Origin(len(self._rows[name]), seq, record.source))
             self._rows[name].extend(rows)
-            self._origins[name].extend(_Origin(seq, number, record.source) for number in range(len(rows)))
         self._written = replace(self._written, records=self._written.records + 1)
 
     def _remove_day(self, universe: str, trade_date: str) -> None:
@@ -260,33 +261,31 @@ class _Batch:
 
     def _store_table(self, table: Table, rows: list[Row], origins: list[_Origin]) -> None:
         refused = refusals(table, rows)
-        for index, why in refused.items():
-            self._refuse(table, rows[index], origins[index], why)
+        places: Sequence[int] = range(len(rows))
         if refused:
-            good = [index for index in range(len(rows)) if index not in refused]
-            rows, origins = [rows[index] for index in good], [origins[index] for index in good]
-        self._bisect(table, rows, origins)
+            places = [place for place in places if place not in refused]
+        refused |= self._bisect(table, rows, places)
+        self._written = replace(self._written, rows=self._written.rows + len(rows) - len(refused))
+        for place, reason in sorted(refused.items()):
+            self._letters.append(self._letter(table, rows[place], place, origins, reason))
 
-    def _bisect(self, table: Table, rows: list[Row], origins: list[_Origin]) -> None:
-        """Stores rows; halves a refused lot until the refused rows stand alone, and sets those aside."""
-        if not rows:
-            return
+    def _bisect(self, table: Table, rows: list[Row], places: Sequence[int]) -> dict[int, str]:
+        """Stores the rows at `places`; halves a refused lot until the refused rows stand alone. {place: why}."""
+        if not places:
+            return {}
         try:
-            self._database.upsert(table, rows)
+            self._database.upsert(table, rows if len(places) == len(rows) else [rows[place] for place in places])
         except SinkRejected as error:
-            if len(rows) == 1:
-                self._refuse(table, rows[0], origins[0], str(error))
-                return
-            half = len(rows) // 2
-            self._bisect(table, rows[:half], origins[:half])
-            self._bisect(table, rows[half:], origins[half:])
-        else:
-            self._written = replace(self._written, rows=self._written.rows + len(rows))
+            if len(places) == 1:
+                return {places[0]: str(error)}
+            half = len(places) // 2
+            return self._bisect(table, rows, places[:half]) | self._bisect(table, rows, places[half:])
+        return {}
 
-    def _refuse(self, table: Table, row: Row, origin: _Origin, reason: str) -> None:
-        self._letters.append(
-            Letter(self._stream, self._journal_id, origin.seq, table.name, origin.row_no, reason, origin.source, row)
-        )
+    def _letter(self, table: Table, row: Row, place: int, origins: list[_Origin], reason: str) -> Letter:
+        origin = origins[bisect_right(origins, place, key=lambda origin: origin.first) - 1]
+        row_no = place - origin.first
+        return Letter(self._stream, self._journal_id, origin.seq, table.name, row_no, reason, origin.source, row)
 
 
 __all__ = ["Database", "Sink", "SinkUnavailable", "Written", "check_columns"]

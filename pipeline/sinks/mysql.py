@@ -19,6 +19,7 @@ from pipeline.dburl import DatabaseUrl
 from pipeline.errors import ConfigError, SinkRefused, SinkUnavailable
 from pipeline.model import Row
 from pipeline.sinks.base import Database
+from pipeline.sinks.mysql_binary import Wire, supported
 from pipeline.sinks.mysql_errors import PACKET_TOO_LARGE, translated
 from pipeline.sinks.mysql_text import statements
 from pipeline.tables import Table
@@ -104,6 +105,8 @@ def _check_server(database: MysqlDatabase, url: DatabaseUrl) -> None:
         raise SinkRefused(f"{url.masked}: tls=require, but the server does not speak TLS")
     database.version = f"{product} {version}"
     database.packet_bytes = packet
+    if product == "MariaDB":
+        database.use_binary()
 
 
 class MysqlDatabase(Database):
@@ -115,8 +118,14 @@ class MysqlDatabase(Database):
         self._connection = connection
         self._where = where
         self._lost = False
+        self._wire: Wire | None = None
         self.version = ""
         self.packet_bytes = STATEMENT_BYTES
+
+    def use_binary(self) -> None:
+        """Upserts by prepared statements from now on, where the driver allows."""
+        if supported(self._connection):
+            self._wire = Wire(self._connection)
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._errors(), self._connection.cursor(raw=True) as cursor:
@@ -136,6 +145,9 @@ class MysqlDatabase(Database):
 
     def upsert(self, table: Table, rows: Sequence[Row]) -> None:
         with self._errors():
+            if self._wire is not None and self.packet_bytes >= 2 * STATEMENT_BYTES:
+                self._wire.upsert(table, rows)
+                return
             for statement in statements(table, rows, self._statement_bytes()):
                 self._connection.cmd_query(statement)
 

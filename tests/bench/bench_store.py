@@ -50,20 +50,34 @@ SEED_INSERT = (
 )
 
 
-def stock_rows(number: int) -> list[Row]:
-    """A poll of SYMBOLS stocks, its time `number` minutes after midnight."""
-    numbers = random.Random(number)
-    moment = f"{DAY} {number // 60:02d}:{number % 60:02d}:00"
-    rows = []
-    for index in range(SYMBOLS):
-        close = round(numbers.uniform(10, 5000), 2)
-        price = round(close * numbers.uniform(0.95, 1.05), 2)
+class Market:
+    """Stocks that walk in ticks of 0.05: closes and opens stay, highs and lows seldom move, some do not trade."""
+
+    def __init__(self) -> None:
+        self._random = random.Random(1)
+        self._close = [round(self._random.uniform(10, 5000), 2) for _ in range(SYMBOLS)]
+        self._open = [round(close * self._random.uniform(0.99, 1.01), 2) for close in self._close]
+        self._last, self._high, self._low = list(self._open), list(self._open), list(self._open)
+        self._volume = [0] * SYMBOLS
+        self._minute = 0
+
+    def poll(self) -> list[Row]:
+        """The rows of the next minute."""
+        moment = f"{DAY} {self._minute // 60:02d}:{self._minute % 60:02d}:00"
+        self._minute += 1
+        return [self._row(index, moment) for index in range(SYMBOLS)]
+
+    def _row(self, index: int, moment: str) -> Row:
+        if self._random.random() < 0.8:
+            self._last[index] = max(0.05, round(self._last[index] + self._random.randint(-20, 20) * 0.05, 2))
+            self._volume[index] += self._random.randrange(1, 10_000)
+        price, close = self._last[index], self._close[index]
+        self._high[index], self._low[index] = max(price, self._high[index]), min(price, self._low[index])
         change = round(price - close, 4)
         state = "ADVANCE" if change > 0 else "DECLINE" if change < 0 else "UNCHANGED"
-        day = (round(close * 1.001, 2), round(price * 1.01, 2), round(price * 0.99, 2))
         row = ("bench", DAY, moment, f"SYM{index:04d}.NS", price, close, change, 100 * change / close)
-        rows.append((*row, numbers.randrange(10**7), state, *day, moment))
-    return rows
+        day = (self._open[index], self._high[index], self._low[index])
+        return (*row, self._volume[index], state, *day, moment)
 
 
 def entry(number: int, rows: list[Row], previous: bytes) -> Entry:
@@ -130,7 +144,7 @@ def seed_logger_rate(server: MariaDb, database: str) -> float:
                 connection.commit()
                 cursor.close()
 
-    for row in stock_rows(0)[:SEED_ROWS]:
+    for row in Market().poll()[:SEED_ROWS]:
         waiting.put((row[2], row[1], row[3], *row[4:10], row[13]))
     waiting.put(None)
     thread = threading.Thread(target=work)
@@ -141,11 +155,10 @@ def seed_logger_rate(server: MariaDb, database: str) -> float:
 
 
 def polls(count: int) -> Iterator[list[list[Row]]]:
-    """Lists of `count` polls with times that never repeat."""
-    number = 0
+    """Lists of `count` polls, minute after minute."""
+    market = Market()
     while True:
-        yield [stock_rows(number + place) for place in range(count)]
-        number += count
+        yield [market.poll() for _ in range(count)]
 
 
 def spread(values: list[float]) -> str:
