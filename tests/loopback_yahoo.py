@@ -23,6 +23,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 UNITS = 10_000
+MOST_LISTS = 20_000
 ALWAYS_SENT = {"symbol", "quoteType", "exchange", "marketState", "exchangeDataDelayedBy", "region"}
 """Fields Yahoo sends even when `fields=` does not name them (recorded: quote_TSLA_fields_limited_2025.json)."""
 
@@ -99,7 +100,7 @@ class LoopbackYahoo:
     """The server and everything a test may set. Attributes may be changed at any time from any thread.
 
     `quotes`: {symbol: v7 row}. `max_list`: longer lists get HTTP 400. `only_last`: only the last of a list is answered.
-    `requests`: {kind: count}; `lists`: the symbols of every quote request, in order of arrival.
+    `requests`: {kind: count}; `lists`: the symbols of the newest quote requests, in order of arrival.
     """
 
     def __init__(self, port: int = 0, latency_s: float = 0.0) -> None:
@@ -111,7 +112,6 @@ class LoopbackYahoo:
         self.cookie = "d=AQABBLoopback"
         self.requests: Counter[str] = Counter()
         self.lists: list[list[str]] = []
-        self.busy_spans: list[tuple[float, float]] = []
         self.follow: _Follow | None = None
         self._behaviours: list[Behaviour] = []
         self._lock = threading.Lock()
@@ -207,6 +207,7 @@ class LoopbackYahoo:
             self.requests[path] += 1
             if symbols is not None:
                 self.lists.append(symbols)
+                del self.lists[:-MOST_LISTS]
 
     def hang(self) -> None:
         self._released.wait(120)
@@ -232,7 +233,6 @@ class _Handler(BaseHTTPRequestHandler):
         """Silent: the counts say what came."""
 
     def do_GET(self) -> None:
-        started = time.monotonic()
         yahoo, parts = self.server.yahoo, urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(parts.query).items()}
         path = {"/v7/finance/quote": "quote", "/v1/test/getcrumb": "crumb", "/": "cookie"}.get(parts.path, "other")
@@ -247,7 +247,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._misbehave(behaviour, yahoo, symbols)
         else:
             getattr(self, f"_{path}")(yahoo, query, symbols)
-        yahoo.busy_spans.append((started, time.monotonic()))
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
