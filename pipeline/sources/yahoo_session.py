@@ -115,7 +115,7 @@ class YahooSession:
     def __init__(self, base_url: str | None = None, crumb_timeout_s: float = 10.0) -> None:
         _check(base_url)
         logging.getLogger("yfinance").addFilter(_not_ours)
-        self.host = urlsplit(base_url or QUOTE_URL).netloc
+        self.host = urlsplit(base_url or QUOTE_URL).netloc.rpartition("@")[2]
         self._http = _Session(base_url)
         # The metaclass keeps one YfData a process and would swap the session of a program that uses yfinance itself.
         self._crumbs = type.__call__(_Crumbs, self._http)
