@@ -100,20 +100,20 @@ class Reader:
             (universe, date) * 3,
         )[0]
 
-    def day_sum(self, universe: str, date: str) -> tuple[Any, ...]:
-        """A check sum of the day's series: polls, snapshots, and what they counted."""
-        return (
-            *self._database.query(
-                "SELECT COUNT(*), SUM(advances), SUM(declines), SUM(unchanged), MAX(fetched_at) "
-                f"FROM intraday_advance_decline WHERE {_DAY}",
-                (universe, date),
-            )[0],
-            *self._database.query(
-                "SELECT COUNT(*), SUM(CASE outcome WHEN 'taken' THEN 1 WHEN 'partial' THEN 1000 ELSE 0 END) "
-                f"FROM pipeline_poll WHERE {_DAY}",
-                (universe, date),
-            )[0],
+    def day_sum(self, universe: str, date: str, until: str) -> tuple[Any, ...]:
+        """A check sum of the series up to the poll `until`: changes when one of its rows is added or written again."""
+        where, params = f"{_DAY} AND poll_time <= ?", (universe, date, until)
+        snapshots = self._database.query(
+            "SELECT COUNT(*), SUM(advances), SUM(declines), MAX(fetched_at) "
+            f"FROM intraday_advance_decline WHERE {where}",
+            params,
         )
+        polls = self._database.query(
+            "SELECT COUNT(*), SUM(CASE outcome WHEN 'taken' THEN 1 WHEN 'partial' THEN 1000 ELSE 0 END) "
+            f"FROM pipeline_poll WHERE {where}",
+            params,
+        )
+        return (*snapshots[0], *polls[0])
 
     def poll_count(self, universe: str, date: str) -> int:
         """How many rows `series` gives."""

@@ -125,7 +125,7 @@ def is_backfilled(row: Row, lag: float | None, interval_s: int | None) -> bool:
 
 def points(rows: Sequence[Row], clock: Clock, interval_s: int | None) -> tuple[Columns, dict[str, str]]:
     """The series' columns of these polls, and `{position: reason}`."""
-    found: Columns = {name: [row[name] for row in rows] for name in POINT_MEASURES}
+    found: Columns = {name: [_short(row[name]) for row in rows] for name in POINT_MEASURES}
     lags = [lag_s(row, clock, str(row["source"] or "").startswith(RECORDED)) for row in rows]
     found["t"] = [clock.seconds(row["poll_time"]) for row in rows]
     found["outcome"] = [OUTCOMES.get(row["outcome"] or "", 0) for row in rows]
@@ -174,12 +174,17 @@ def session(row: Row | None, clock: Clock, source: str | None) -> dict[str, Any]
     return known
 
 
+def _short(value: Any) -> Any:
+    """Ratios and percentages of long columns to four decimals: the rest is noise on the wire."""
+    return round(value, 4) if isinstance(value, float) else value
+
+
 def sectors(rows: Sequence[Row], names: Sequence[str], changes: Mapping[str, float]) -> Columns:
     """The sector table's columns; `changes`: mean change in percent by sector."""
     position = {name: at for at, name in enumerate(names)}
     found: Columns = {"sector": [position[row["sector"]] for row in rows]}
     for name in SECTOR_MEASURES:
-        found[name] = [row[name] for row in rows]
+        found[name] = [_short(row[name]) for row in rows]
     found["avg_change_pct"] = [changes.get(row["sector"]) for row in rows]
     return found
 

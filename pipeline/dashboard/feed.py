@@ -102,35 +102,16 @@ def look(reader: Reader, universe: str, date: str | None, token: tuple[Any, ...]
     view = load.view(reader, universe, day)
     if token is None or token[0] != day:
         mark = Mark()
-    sums = reader.day_sum(universe, day)
-    if mark.count and sums == mark.sums:
-        return Loaded(found, view, mark, *columns.points([], view.clock, None))
-    fresh = reader.series(universe, day, after=mark.last) if mark.count else []
-    if mark.count and _adds_up(mark.sums, fresh, sums):
-        new = Mark(mark.count + len(fresh), mark.rev, sums, fresh[-1]["poll_time"])
+    grows = mark.count > 0 and reader.day_sum(universe, day, mark.last) == mark.sums
+    rows = reader.series(universe, day, after=mark.last if grows else "")
+    last = rows[-1]["poll_time"] if rows else mark.last
+    sums = reader.day_sum(universe, day, last)
+    if grows:
+        new = Mark(mark.count + len(rows), mark.rev, sums, last)
     else:
-        fresh = reader.series(universe, day)
-        rev = mark.rev + 1 if mark.count else 0
-        new = Mark(len(fresh), rev, sums, fresh[-1]["poll_time"] if fresh else "")
-        fresh = []
+        new = Mark(len(rows), mark.rev + 1 if mark.count else 0, sums, last)
+    fresh = rows if grows else []
     return Loaded(found, view, new, *columns.points(fresh, view.clock, view.session["interval_s"]))
-
-
-def _adds_up(before: tuple[Any, ...], fresh: list[dict[str, Any]], after: tuple[Any, ...]) -> bool:
-    """Whether the day is what it was and these polls: nothing in its middle was written again."""
-    snapshots = [row for row in fresh if row["source"] is not None]
-    polls = [row for row in fresh if row["outcome"] is not None]
-    weight = {"taken": 1, "partial": 1000}
-    grown = (
-        len(snapshots),
-        *(sum(row[name] for row in snapshots) for name in ("advances", "declines", "unchanged")),
-        len(polls),
-        sum(weight.get(row["outcome"], 0) for row in polls),
-    )
-    places = (0, 1, 2, 3, 5, 6)
-    return bool(fresh) and all(
-        (before[place] or 0) + more == (after[place] or 0) for place, more in zip(places, grown, strict=True)
-    )
 
 
 class Feed:
