@@ -51,7 +51,7 @@ class Supervisor:
         self._signals = 0
         self._wake_r, self._wake_w = os.pipe()
         os.set_blocking(self._wake_w, False)
-        self._went = False
+        self._told = -1
         self._low_disk = False
         self._begin = report.utc_now()
         self._next = dict.fromkeys(("status", "history", "prune"), 0.0)
@@ -115,8 +115,8 @@ class Supervisor:
         """Words for the fetcher: go, rotate, prune."""
         fetcher, writers = self._fleet.fetcher, self._fleet.writers
         states = [writer.state.get("database") for writer in writers]
-        if not self._went and (any(s in ("ok", "retrying") for s in states) or self._polled()):
-            self._went = True
+        if self._told != fetcher.restarts and (any(s in ("ok", "retrying") for s in states) or self._polled()):
+            self._told = fetcher.restarts
             fetcher.say("go")
         for writer in writers:
             if writer.state.get("database") == "journal-behind" and writer.state.get("journal_id"):
