@@ -6,6 +6,9 @@ run. On a terminal the picture is drawn in place; elsewhere it is a line a poll.
 
 from __future__ import annotations
 
+import logging
+import sys
+import threading
 from collections.abc import Mapping
 from typing import Any, TextIO
 
@@ -16,6 +19,7 @@ from pipeline.terminal import Terminal
 Status = Mapping[str, Any]
 
 WIDTH = 78
+_HEIGHT = 14
 _SECTORS = 4
 _BAR = 40
 
@@ -28,9 +32,11 @@ class Progress:
 
     def __init__(self, stream: TextIO, mode: str = "auto") -> None:
         self._stream = stream
+        self._lock = threading.RLock()
         self._terminal = Terminal.of(stream)
         if mode == "auto":
-            mode = "on" if self._terminal.interactive else "plain"
+            roomy = self._terminal.width > WIDTH and self._terminal.height > _HEIGHT
+            mode = "on" if self._terminal.interactive and roomy else "plain"
         self._mode = mode
         self._drawn: list[str] = []
         self._shown: tuple[Any, ...] = ()
@@ -38,22 +44,38 @@ class Progress:
 
     def update(self, status: Status) -> None:
         """Shows `status` where it says something new."""
-        if self._mode == "on":
-            self._draw(live_lines(status, self._terminal))
-        elif self._mode == "plain":
-            key = _poll_key(status)
-            if key and key != self._shown:
-                self._shown = key
-                self._write(self._text([poll_line(status)]))
+        with self._lock:
+            if self._mode == "on":
+                self._draw(live_lines(status, self._terminal))
+            elif self._mode == "plain":
+                key = _poll_key(status)
+                if key and key != self._shown:
+                    self._shown = key
+                    self._write(self._text([poll_line(status)]))
 
     def finish(self, status: Status) -> None:
         """Leaves the last picture standing, and writes the summary below it."""
-        if self._mode == "on":
-            self._draw(live_lines(status, self._terminal))
-        elif self._mode == "plain":
+        with self._lock:
             self.update(status)
-        self._drawn = []
-        self._write(("\n" if self._mode != "off" else "") + self._text(summary(status).splitlines()))
+            self._drawn = []
+            self._write(("\n" if self._mode != "off" else "") + self._text(summary(status).splitlines()))
+
+    def keep_logs_above(self, logger: logging.Logger) -> None:
+        """From now on the logger's lines on stdout and stderr go above the picture instead of through it."""
+        for handler in logger.handlers if self._mode == "on" else ():
+            if type(handler) is logging.StreamHandler and handler.stream in (sys.stdout, sys.stderr):
+                handler.setStream(_Above(self, handler.stream))
+
+    def write_above(self, stream: TextIO, text: str) -> None:
+        """Writes whole lines to `stream`, where the picture was, and the picture below them."""
+        with self._lock:
+            drawn, self._drawn = self._drawn, []
+            if drawn:
+                self._write(f"\x1b[{len(drawn)}A\r\x1b[J")
+            stream.write(text)
+            stream.flush()
+            if drawn:
+                self._draw(drawn)
 
     def _draw(self, lines: list[str]) -> None:
         if lines == self._drawn:
@@ -76,6 +98,19 @@ class Progress:
             self._broken = True
 
 
+class _Above:
+    """A log handler's stream, in front of the real one."""
+
+    def __init__(self, progress: Progress, stream: TextIO) -> None:
+        self._progress, self._stream = progress, stream
+
+    def write(self, text: str) -> None:
+        self._progress.write_above(self._stream, text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
 def live_lines(status: Status, terminal: Terminal) -> list[str]:
     """The picture that is drawn in place: at most 12 lines of at most 79 columns."""
     poll, market = section(status, "poll"), section(status, "market")
@@ -96,13 +131,13 @@ def live_lines(status: Status, terminal: Terminal) -> list[str]:
 def poll_line(status: Status) -> str:
     """One poll in one line of at most 79 columns."""
     poll = section(status, "poll")
-    head = f"{clock(poll.get('poll_time'))} {_number(poll):>9}"
+    head = f"{clock(poll.get('poll_time'))} {_number(poll):>7}"
     if poll.get("advances") is None:
         reason = poll.get("reason")
-        return f"{head}  {fit(str(poll.get('outcome', '-')) + (f': {reason}' if reason else ''), 54)}"
+        return f"{head} {fit(str(poll.get('outcome', '-')) + (f': {reason}' if reason else ''), 54)}"
     return (
-        f"{head}  {poll['advances']:>4} up {poll['declines']:>4} down {poll.get('unchanged') or 0:>4} same"
-        f"  {ratio(poll.get('adv_decl_ratio')):>6}  {plain(poll.get('market_sentiment') or '-'):<16}"
+        f"{head} {poll['advances']:>4} up {poll['declines']:>4} down {poll.get('unchanged') or 0:>3} same"
+        f" {ratio(poll.get('adv_decl_ratio')):>6} {plain(poll.get('market_sentiment') or '-'):<16}"
         f" {_short(rows_written(status)):>6} rows"
     )
 

@@ -19,7 +19,7 @@ def summary(status: Status) -> str:
     taken = (polls.get("taken") or 0) + (polls.get("partial") or 0)
     partial = f" ({polls['partial']} partial)" if polls.get("partial") else ""
     lines = [
-        f"{plain(status.get('universe', '-'))} {market.get('trade_date') or ''}: "
+        f"{plain(status.get('universe', '-'))}, session {market.get('trade_date') or '-'}",
         f"{count(polls.get('planned') or 0, 'poll')} planned, {taken} taken{partial}, "
         f"{polls.get('skipped') or 0} skipped, {polls.get('failed') or 0} failed",
     ]

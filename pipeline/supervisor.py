@@ -66,6 +66,7 @@ class Supervisor:
             while (code := self._ending()) is None:
                 self._turn()
             code = self._drain(code)
+            self._report("stopped")
             if linger is not None and not self._signals:
                 linger()
         finally:
