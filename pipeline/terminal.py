@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 DEFAULT_WIDTH = 80
+DEFAULT_HEIGHT = 24
 _MIN_WIDTH = 40
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 _ASCII = str.maketrans({"█": "#", "▄": "#", "▀": "#", "░": ".", "─": "-", "│": "|", "…": "~", "·": "."})
@@ -27,6 +28,7 @@ class Terminal:
     colour: bool = False
     unicode: bool = True
     width: int = DEFAULT_WIDTH
+    height: int = DEFAULT_HEIGHT
 
     @classmethod
     def of(cls, stream: TextIO, environ: Mapping[str, str] | None = None) -> Terminal:
@@ -36,13 +38,13 @@ class Terminal:
             interactive = stream.isatty() and environ.get("TERM", "") != "dumb"
         except ValueError:
             interactive = False
+        columns, lines = shutil.get_terminal_size((DEFAULT_WIDTH, DEFAULT_HEIGHT))
         return cls(
             interactive=interactive,
             colour=interactive and not environ.get("NO_COLOR"),
             unicode=_can_encode(getattr(stream, "encoding", None) or "ascii"),
-            width=max(_MIN_WIDTH, shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns)
-            if interactive
-            else DEFAULT_WIDTH,
+            width=max(_MIN_WIDTH, columns) if interactive else DEFAULT_WIDTH,
+            height=lines if interactive else DEFAULT_HEIGHT,
         )
 
     def paint(self, text: str, *styles: str) -> str:

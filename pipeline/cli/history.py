@@ -20,7 +20,7 @@ COLUMNS = (*SNAPSHOT.column_names, "outcome", "reason")
 @click.command()
 @with_settings("universe", "db", "state_dir", loaded=True)
 @click.option("--date", "day", metavar="YYYY-MM-DD", help="Trading day. Default: the newest one stored.")
-@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the last N polls in the table.")
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the last N polls.")
 @click.option("--json", "as_json", is_flag=True, help="The series as JSON, numbers unrounded.")
 @click.option("--csv", "as_csv", is_flag=True, help="The series as CSV.")
 def history(loaded: Loaded, day: str | None, last: int | None, as_json: bool, as_csv: bool) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from pipeline.figures import change_pct, duration, fit, grouped, pad, percent, plain, price, ratio, short_volume
+from pipeline.figures import change_pct, clock, duration, fit, grouped, pad, percent, plain, price, ratio, short_volume
 from pipeline.terminal import Terminal
 
 Row = Mapping[str, Any]
@@ -55,12 +55,10 @@ def _heading(view: Row, terminal: Terminal, indian: bool) -> list[str]:
 
 
 def _provenance(row: Row) -> str:
-    parts = [f"source {plain(row.get('source') or '-')}"]
-    delay = row.get("delay_s")
-    parts.append(f"delayed by {duration(delay)}" if delay else "no delay stated")
-    if row.get("data_time"):
-        parts.append(f"newest trade {str(row['data_time'])[11:19]}")
-    return ", ".join(parts)
+    """The source last: its name may be long, and the line is cut."""
+    newest = f"newest trade {clock(row['data_time'])}" if row.get("data_time") else "no trade time stated"
+    delay = f"delayed by {duration(row['delay_s'])}" if row.get("delay_s") else "no delay stated"
+    return f"{newest}, {delay}, source {plain(row.get('source') or '-')}"
 
 
 def _counts(row: Row, terminal: Terminal, indian: bool) -> list[str]:
@@ -149,7 +147,7 @@ def history_lines(view: Row, terminal: Terminal) -> list[str]:
 
 
 def _history_line(row: Row, terminal: Terminal, indian: bool) -> str:
-    time = str(row["poll_time"])[11:19]
+    time = clock(row["poll_time"])
     if row.get("advances") is None:
         reason = f": {row['reason']}" if row.get("reason") else ""
         return terminal.paint(f"{time}  {fit(str(row.get('outcome') or 'no snapshot') + reason, 68)}", "yellow")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import resource
@@ -72,6 +73,7 @@ def _supervise(
 
     clock = SystemClock()
     progress = Progress(sys.stdout, settings.progress)
+    progress.keep_logs_above(logging.getLogger())
     fleet = _fleet(settings, universe, name, clock)
     supervisor = Supervisor(settings, fleet, warnings, clock, progress.update)
     code = supervisor.run(linger and (lambda: _linger(progress, supervisor, linger)))
@@ -141,8 +143,6 @@ def _configure_logs(settings: Settings, file: Path | None) -> logs.Warnings:
 
 
 def _say_first(loaded: Loaded, name: str, doubts: tuple[str, ...]) -> None:
-    import logging
-
     log = logging.getLogger("pipeline.run")
     settings = loaded.settings
     files = ", ".join(str(file) for file in loaded.files) or "none"

@@ -1,0 +1,172 @@
+"""Progress and summary: 80 columns, in place on a terminal, lines elsewhere, never an exception."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import sys
+
+import pytest
+
+from pipeline.figures import cells
+from pipeline.progress import Progress, live_lines, poll_line
+from pipeline.summary import summary
+from pipeline.terminal import Terminal
+
+ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+def status(**changes):
+    poll = {
+        "number": 12,
+        "of": 75,
+        "poll_time": "2026-11-26 09:20:00",
+        "outcome": "taken",
+        "coverage": 0.98,
+        "advances": 1310,
+        "declines": 1170,
+        "unchanged": 112,
+        "adv_decl_ratio": 1.8235,
+        "market_sentiment": "SLIGHTLY BULLISH",
+        "sectors": {"Financial Services": [50, 10], "IT": [1, 30], "Oil Gas & Consumable Fuels": [12, 12], "Z": [5, 9]},
+    }
+    found = {
+        "state": "healthy",
+        "universe": "u" * 64,
+        "source": "recording:" + "r" * 80,
+        "state_dir": "/tmp/s",
+        "market": {"trade_date": "2026-11-26", "phase": "open"},
+        "poll": poll,
+        "polls": {"planned": 75, "taken": 70, "partial": 2, "failed": 1, "skipped": 2, "lowest_coverage": 0.5},
+        "journal": {"bytes": 123456},
+        "databases": [
+            {"role": "writer:sqlite:x.db", "url": "sqlite:////tmp/s/breadth.db", "state": "ok", "rows_written": 123456},
+            {
+                "role": "writer:mysql:" + "h" * 60,
+                "url": "mysql://u:***@h:3306/m",
+                "state": "retrying",
+                "message": "cannot connect " * 10,
+                "ahead": 11,
+                "dead_letters": 1,
+            },
+        ],
+        "warnings": [{"text": "evil \x1b[2J\x07 name " * 20}],
+        "dashboard": "http://127.0.0.1:8321/",
+    }
+    return {**found, **changes}
+
+
+class Tty(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _room(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"poll": {}},
+        {"poll": {"poll_time": "2026-11-26 09:20:00", "outcome": "failed", "reason": "no network " * 30}},
+        {"market": {"phase": "waiting", "session_open": "2026-11-27T09:15:00+05:30"}, "poll": {}},
+    ],
+    ids=["taken", "nothing yet", "failed", "waiting"],
+)
+def test_every_line_fits_eighty_columns_and_names_cannot_steer_the_terminal(changes):
+    for line in (*live_lines(status(**changes), Terminal(colour=True)), poll_line(status(**changes))):
+        bare = re.sub(r"\x1b\[[0-9;]*m", "", line)
+        assert cells(bare) <= 79
+        assert bare.isprintable()
+
+
+@pytest.mark.parametrize("text", [{}, {"poll": None, "databases": None}, {"polls": {}, "market": {}}], ids=str)
+def test_a_status_that_lacks_parts_is_shown_all_the_same(text):
+    for mode in ("on", "plain", "off"):
+        stream = Tty()
+        progress = Progress(stream, mode)
+        progress.update(text)
+        progress.finish(text)
+        assert "0 polls planned" in stream.getvalue()
+
+
+def test_a_terminal_is_drawn_in_place_and_nothing_is_drawn_twice():
+    stream = Tty()
+    progress = Progress(stream, "auto")
+    progress.update(status())
+    once = stream.getvalue()
+    height = once.count("\n")
+    progress.update(status())
+    assert stream.getvalue() == once
+    progress.update(status(state="degraded"))
+    assert stream.getvalue()[len(once) :].startswith(f"\x1b[{height}A\r")
+
+
+def test_logs_go_above_the_picture(monkeypatch):
+    stream = Tty()
+    monkeypatch.setattr(sys, "stderr", stream)
+    logger = logging.Logger("t")
+    logger.addHandler(logging.StreamHandler(stream))
+    progress = Progress(stream, "on")
+    progress.keep_logs_above(logger)
+    progress.update(status())
+    drawn = stream.getvalue()
+    logger.warning("the database is gone")
+    added = stream.getvalue()[len(drawn) :]
+    assert added == f"\x1b[{drawn.count(chr(10))}A\r\x1b[Jthe database is gone\n" + drawn
+
+
+def test_elsewhere_a_poll_is_one_plain_line():
+    stream = io.StringIO()
+    progress = Progress(stream, "auto")
+    progress.update(status(poll={}))
+    progress.update(status())
+    progress.update(status())
+    progress.update(status(poll={"poll_time": "2026-11-26 09:25:00", "outcome": "skipped", "reason": "late"}))
+    lines = stream.getvalue().splitlines()
+    assert [line[:8] for line in lines] == ["09:20:00", "09:25:00"]
+    assert lines[1].endswith("skipped: late")
+    assert not ESCAPE.search(stream.getvalue())
+
+
+def test_a_narrow_terminal_gets_plain_lines(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    stream = Tty()
+    Progress(stream, "auto").update(status())
+    assert not ESCAPE.search(stream.getvalue())
+
+
+class Broken(Tty):
+    def write(self, text):
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("stream", [Broken(), io.StringIO()], ids=["pipe gone", "closed"])
+@pytest.mark.parametrize("mode", ["auto", "on", "plain", "off"])
+def test_a_terminal_that_is_gone_never_touches_the_run(stream, mode):
+    if not isinstance(stream, Broken):
+        stream.close()
+    progress = Progress(stream, mode)
+    progress.update(status())
+    progress.finish(status())
+    assert progress._broken
+
+
+def test_the_summary_counts_the_day_and_names_backlog_and_commands():
+    text = summary(status(universe="nifty50"))
+    assert "75 polls planned, 72 taken (2 partial), 2 skipped, 1 failed" in text
+    assert "lowest coverage 50.0 %" in text
+    assert "123,456 rows, nothing waiting" in text
+    assert "11 records left in the journal for the next start, 1 row refused" in text
+    assert "***" in text
+    for command in ("show", "history", "dashboard", "status", "verify"):
+        assert re.search(rf"^  breadth-pipeline {command} .*/tmp/s", text, re.MULTILINE)
