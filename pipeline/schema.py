@@ -16,7 +16,8 @@ from pathlib import Path
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import SinkError, SinkRefused, SinkSchemaError, SinkUnavailable
 from pipeline.sinks import Database, open_database
-from pipeline.sinks.base import check_columns
+from pipeline.sinks.base import check_columns, refuse_seed_layout
+from pipeline.tables import TABLES
 
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql")
 _CREATES = re.compile(r"CREATE\s+(?:SQL SECURITY INVOKER\s+)?(?:TABLE|VIEW)\s+(?:IF NOT EXISTS\s+)?(\w+)")
@@ -120,6 +121,8 @@ def ensure(url: DatabaseUrl, create: bool) -> None:
     """Makes missing tables when `create`, then checks. Raises SinkRefused, SinkSchemaError or SinkUnavailable."""
     database = open_database(url, readonly=False)
     try:
+        for table in TABLES:
+            refuse_seed_layout(table, database.columns(table))
         absent = missing(database)
         if absent and create:
             failed = [outcome for outcome in upgrade(database) if outcome.state == "failed"]

@@ -17,6 +17,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("pipeline.cli.demo:demo", "Run a recorded day through the real pipeline, from a fresh state."),
     "verify": ("pipeline.cli.verify:verify", "Hold planned polls, journal and databases against each other."),
     "journal": ("pipeline.cli.journal:journal", "Look into the journal: info, check, export, prune."),
+    "db": ("pipeline.cli.db:db", "Create, check, upgrade and thin out the databases."),
+    "dead-letter": ("pipeline.cli.dead_letter:dead_letter", "List, retry or drop rows that a database refused."),
     "config": ("pipeline.cli.config:config", "Print the effective settings and where each came from."),
 }
 """{command: (module:attribute, one line for --help)}, in the order of the help."""

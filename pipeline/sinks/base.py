@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.errors import CursorMoved, SinkError, SinkRejected, SinkSchemaError, SinkUnavailable
+from pipeline.errors import CursorMoved, SinkError, SinkRejected, SinkSchemaError
 from pipeline.model import Cursor, Entry, Record, Row
 from pipeline.sinks.letters import Letter, put_letters
 from pipeline.sinks.rows import refusals
@@ -31,6 +31,16 @@ class Written:
     rows: int = 0
     dead_letters: int = 0
     superseded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """`used`: bytes of everything of ours; `rows`: rows of the stock table, as the database estimates or counts them;
+    `stock_bytes`: bytes of that table, None when the database does not tell tables apart."""
+
+    used: int
+    rows: int
+    stock_bytes: int | None
 
 
 class Database(ABC):
@@ -66,6 +76,10 @@ class Database(ABC):
         """Inserts rows or overwrites those with the same key. Raises SinkRejected when the database refuses some."""
 
     @abstractmethod
+    def fill(self, table: Table, rows: Sequence[Row]) -> None:
+        """Inserts rows whose key is not there yet; leaves the others as they are."""
+
+    @abstractmethod
     def begin(self) -> None: ...
 
     @abstractmethod
@@ -77,6 +91,14 @@ class Database(ABC):
     @abstractmethod
     def columns(self, table: str) -> tuple[str, ...]:
         """The columns of a table or view in order; empty when there is none of that name."""
+
+    @abstractmethod
+    def view_body(self, view: str) -> str:
+        """The SELECT of a view; empty when there is none of that name."""
+
+    @abstractmethod
+    def space(self) -> Space:
+        """What the database takes on its disk."""
 
     @abstractmethod
     def close(self) -> None:
@@ -148,12 +170,28 @@ class Sink:
         return self._database
 
 
+def is_seed_layout(columns: Collection[str]) -> bool:
+    """Whether a table of ours has the columns of the seed system: a surrogate key and no universe."""
+    names = {name.lower() for name in columns}
+    return "id" in names and "universe" not in names
+
+
+def refuse_seed_layout(table: str, columns: Collection[str]) -> None:
+    """Raises SinkSchemaError that says how to keep the seed's table."""
+    if is_seed_layout(columns):
+        raise SinkSchemaError(
+            f"table {table} is the seed system's, in its old layout: keep it as {table}_seed and copy its rows with "
+            "`breadth-pipeline db upgrade --adopt-seed UNIVERSE`"
+        )
+
+
 def check_columns(database: Database) -> None:
     """Raises SinkSchemaError naming the tables or columns that are missing."""
     for table in TABLES.values():
         found = set(database.columns(table.name))
         if not found:
             raise SinkSchemaError(f"table {table.name} is missing: run `breadth-pipeline db init`")
+        refuse_seed_layout(table.name, found)
         missing = [name for name in table.column_names if name not in found]
         if missing:
             raise SinkSchemaError(
@@ -286,6 +324,3 @@ class _Batch:
         origin = origins[bisect_right(origins, place, key=lambda origin: origin.first) - 1]
         row_no = place - origin.first
         return Letter(self._stream, self._journal_id, origin.seq, table.name, row_no, reason, origin.source, row)
-
-
-__all__ = ["Database", "Sink", "SinkUnavailable", "Written", "check_columns"]

@@ -18,11 +18,11 @@ from mysql.connector.constants import FieldType
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import ConfigError, SinkRefused, SinkUnavailable
 from pipeline.model import Row
-from pipeline.sinks.base import Database
+from pipeline.sinks.base import Database, Space
 from pipeline.sinks.mysql_binary import Wire, supported
 from pipeline.sinks.mysql_errors import PACKET_TOO_LARGE, translated
-from pipeline.sinks.mysql_text import statements
-from pipeline.tables import Table
+from pipeline.sinks.mysql_text import keep_tail, statements, update_tail
+from pipeline.tables import STOCK, Table
 
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 30
@@ -144,11 +144,18 @@ class MysqlDatabase(Database):
             return int(cursor.rowcount)
 
     def upsert(self, table: Table, rows: Sequence[Row]) -> None:
-        with self._errors():
-            if self._wire is not None and self.packet_bytes >= 2 * STATEMENT_BYTES:
+        if self._wire is not None and self.packet_bytes >= 2 * STATEMENT_BYTES:
+            with self._errors():
                 self._wire.upsert(table, rows)
-                return
-            for statement in statements(table, rows, self._statement_bytes()):
+        else:
+            self._insert(table, rows, update_tail(table))
+
+    def fill(self, table: Table, rows: Sequence[Row]) -> None:
+        self._insert(table, rows, keep_tail(table))
+
+    def _insert(self, table: Table, rows: Sequence[Row], tail: str) -> None:
+        with self._errors():
+            for statement in statements(table, rows, self._statement_bytes(), tail):
                 self._connection.cmd_query(statement)
 
     def _statement_bytes(self) -> int:
@@ -174,6 +181,22 @@ class MysqlDatabase(Database):
             (table,),
         )
         return tuple(name for (name,) in rows)
+
+    def view_body(self, view: str) -> str:
+        found = self.query(
+            "SELECT view_definition FROM information_schema.views WHERE table_schema = DATABASE() AND table_name = ?",
+            (view,),
+        )
+        return str(found[0][0]) if found else ""
+
+    def space(self) -> Space:
+        tables = self.query(
+            "SELECT table_name, table_rows, data_length + index_length FROM information_schema.tables "
+            "WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
+        )
+        sizes = {name: (int(rows or 0), int(size or 0)) for name, rows, size in tables}
+        rows, size = sizes.get(STOCK.name, (0, 0))
+        return Space(sum(used for _, used in sizes.values()), rows, size)
 
     def close(self) -> None:
         # shutdown() sends nothing: a server that does not answer cannot hold it up

@@ -26,9 +26,14 @@ def update_tail(table: Table) -> str:
     return " ON DUPLICATE KEY UPDATE " + ", ".join(f"`{name}` = VALUES(`{name}`)" for name in changing)
 
 
-def statements(table: Table, rows: Sequence[Row], limit_bytes: int) -> Iterator[bytes]:
-    """Upserts of all rows, in order, each statement under `limit_bytes` unless one row alone is larger."""
-    head, tail = insert_head(table).encode(), update_tail(table).encode()
+def keep_tail(table: Table) -> str:
+    """Leaves a row with the same key as it is. (`INSERT IGNORE` would also swallow bad values.)"""
+    return f" ON DUPLICATE KEY UPDATE `{table.key[0]}` = `{table.key[0]}`"
+
+
+def statements(table: Table, rows: Sequence[Row], limit_bytes: int, tail_text: str) -> Iterator[bytes]:
+    """Inserts of all rows, in order, each statement under `limit_bytes` unless one row alone is larger."""
+    head, tail = insert_head(table).encode(), tail_text.encode()
     room = limit_bytes - len(head) - len(tail)
     parts: list[bytes] = []
     size = 0

@@ -6,6 +6,7 @@ WAL with synchronous=FULL: a commit that returned survives a power cut (NORMAL d
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,8 +17,8 @@ from urllib.parse import quote
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import SinkError, SinkRefused, SinkRejected, SinkSchemaError, SinkUnavailable
 from pipeline.model import Row
-from pipeline.sinks.base import Database
-from pipeline.tables import Table
+from pipeline.sinks.base import Database, Space
+from pipeline.tables import STOCK, Table
 
 BUSY_TIMEOUT_S = 5.0
 MINIMUM = (3, 37, 0)
@@ -27,6 +28,7 @@ _REFUSED = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_AUTH, s
 _DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT}
 _ALARM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _PRIMARY = 0xFF
+_VIEW_HEAD = re.compile(r"CREATE\s+VIEW\s.*?\sAS\s+", re.IGNORECASE | re.DOTALL)
 
 
 def connect(url: DatabaseUrl, *, readonly: bool) -> SqliteDatabase:
@@ -82,7 +84,11 @@ class SqliteDatabase(Database):
 
     def upsert(self, table: Table, rows: Sequence[Row]) -> None:
         with self._errors():
-            self._connection.executemany(_upsert(table), rows)
+            self._connection.executemany(_insert(table, overwrite=True), rows)
+
+    def fill(self, table: Table, rows: Sequence[Row]) -> None:
+        with self._errors():
+            self._connection.executemany(_insert(table, overwrite=False), rows)
 
     def begin(self) -> None:
         self.execute("BEGIN IMMEDIATE")
@@ -96,6 +102,14 @@ class SqliteDatabase(Database):
     def columns(self, table: str) -> tuple[str, ...]:
         return tuple(name for (name,) in self.query("SELECT name FROM pragma_table_info(?) ORDER BY cid", (table,)))
 
+    def view_body(self, view: str) -> str:
+        found = self.query("SELECT sql FROM sqlite_master WHERE type = 'view' AND name = ?", (view,))
+        return _VIEW_HEAD.sub("", found[0][0], count=1) if found else ""
+
+    def space(self) -> Space:
+        used = self.query("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")[0][0]
+        return Space(used, self.query(f"SELECT COUNT(*) FROM {STOCK.name}")[0][0], None)
+
     def close(self) -> None:
         self._connection.close()
 
@@ -107,11 +121,10 @@ class SqliteDatabase(Database):
             raise _translated(error, self._where) from None
 
 
-def _upsert(table: Table) -> str:
+def _insert(table: Table, *, overwrite: bool) -> str:
     names = table.column_names
-    changing = [name for name in names if name not in table.key]
-    updates = ", ".join(f"{name} = excluded.{name}" for name in changing)
-    then = f"UPDATE SET {updates}" if changing else "NOTHING"
+    updates = ", ".join(f"{name} = excluded.{name}" for name in names if name not in table.key)
+    then = f"UPDATE SET {updates}" if overwrite and updates else "NOTHING"
     return (
         f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "
         f"ON CONFLICT ({', '.join(table.key)}) DO {then}"

@@ -25,8 +25,10 @@ LAYERS = [
         "reader",
         "terminal",
         "verify",
-        "letters",
+        "dead_letters",
+        "inspection",
         "prune",
+        "seed",
         "retention",
     },
     {

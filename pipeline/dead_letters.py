@@ -1,0 +1,89 @@
+"""Dead letters looked at, sent again and dropped: what `breadth-pipeline dead-letter` does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import SinkRejected
+from pipeline.sinks import Database
+from pipeline.sinks.base import RECORDED
+from pipeline.sinks.letters import DEAD_LETTER, Letter, delete_letter
+from pipeline.sinks.rows import refusals
+from pipeline.tables import TABLES
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """`stored`: the row is in its table and the letter is gone; else `reason` says why it stays."""
+
+    letter: Letter
+    stored: bool
+    reason: str = ""
+
+
+def letters(database: Database, limit: int | None = None) -> list[Letter]:
+    """Oldest first."""
+    names = ", ".join(DEAD_LETTER.column_names)
+    last = f" LIMIT {int(limit)}" if limit is not None else ""
+    rows = database.query(
+        f"SELECT {names}, created_at FROM {DEAD_LETTER.name} "
+        f"ORDER BY created_at, stream, journal_id, seq, table_name, row_no{last}"
+    )
+    return [_letter(*row) for row in rows]
+
+
+def _letter(
+    stream: str, journal: str, seq: int, table: str, row_no: int, reason: str, payload: str, created_at: str
+) -> Letter:
+    try:
+        held = json.loads(payload)
+        source, row = str(held["source"]), tuple(held.get("row", ()))
+    except (ValueError, KeyError, TypeError):
+        source, row = "", ()
+    return Letter(stream, journal, seq, table, row_no, reason, source, row, created_at)
+
+
+def counted(database: Database) -> int:
+    return int(database.query(f"SELECT COUNT(*) FROM {DEAD_LETTER.name}")[0][0])
+
+
+def retry(database: Database, letter: Letter) -> Retried:
+    """Stores the row and removes the letter, in one transaction. Raises SinkError when the database cannot be used."""
+    table = TABLES.get(letter.table_name)
+    if table is None or not letter.row:
+        return Retried(letter, False, "its row was not kept whole")
+    why = refusals(table, [letter.row])
+    if why:
+        return Retried(letter, False, why[0])
+    database.begin()
+    try:
+        if _outranked(database, letter):
+            database.rollback()
+            return Retried(letter, False, "a live run has filled that day: a recording does not overwrite it")
+        database.upsert(table, [letter.row])
+        delete_letter(database, letter.key)
+    except SinkRejected as error:
+        database.rollback()
+        return Retried(letter, False, str(error))
+    database.commit()
+    return Retried(letter, True)
+
+
+def _outranked(database: Database, letter: Letter) -> bool:
+    if not letter.source.startswith(RECORDED):
+        return False
+    found = database.query(
+        f"SELECT source FROM pipeline_session WHERE universe = ? AND trade_date = ?{database.for_update}",
+        letter.row[:2],
+    )
+    return bool(found) and not str(found[0][0]).startswith(RECORDED)
+
+
+def drop(database: Database, chosen: Sequence[Letter]) -> None:
+    """Removes letters for good, in one transaction."""
+    database.begin()
+    for letter in chosen:
+        delete_letter(database, letter.key)
+    database.commit()
