@@ -177,7 +177,7 @@ class Fetcher:
         if name == "go":
             self._went = True
         if name == "rotate" and arguments == [self._journal.journal_id]:
-            self._journal.rotate("a database has newer records than the journal")
+            self._journal.rotate("a writer found it damaged, or its database ahead of it")
             self._log_findings()
         if name == "prune" and len(arguments) == 2 and arguments[0] == self._journal.journal_id:
             self._journal.prune(int(arguments[1]), timedelta(seconds=self._settings.keep_s))

@@ -17,7 +17,7 @@ from typing import Any
 from pipeline import schema
 from pipeline.dburl import DatabaseUrl
 from pipeline.drain import Drain, JournalBehind
-from pipeline.errors import CursorMoved, JournalError, SinkError, SinkRefused, SinkSchemaError
+from pipeline.errors import CursorMoved, JournalDamagedError, JournalError, SinkError, SinkRefused, SinkSchemaError
 from pipeline.health import Reporter
 from pipeline.journal import JournalReader
 from pipeline.process import Ends
@@ -27,6 +27,7 @@ IDLE_S = 0.5
 """Without a hint the journal is looked at this often: a lost hint costs this much and no data."""
 REFUSED_S = 60.0
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.25, 30.0
+FINISHING_RETRY_S = 1.0
 STEP_BUDGET_S = 120.0
 """Longest silence of one step: connecting, statements and COMMIT each end by their own timeouts."""
 log = logging.getLogger(__name__)
@@ -84,6 +85,8 @@ class Writer:
                 moved = self._step()
             except (SinkError, JournalError) as error:
                 moved, wait_s = 0, self._failed(error)
+                if self._finishing and isinstance(error, SinkRefused | SinkSchemaError):
+                    raise  # nobody will mend it within the drain
             if self._listen() and moved == 0 and not wait_s:
                 break
             if moved == 0:
@@ -116,7 +119,8 @@ class Writer:
             log.warning("%s", error)
             return 0.01
         self._errors += 1
-        if isinstance(error, JournalBehind):
+        if isinstance(error, JournalBehind | JournalDamagedError):
+            self._say(logging.ERROR, str(error), "a new journal begins with what can be read")
             self._report("journal-behind", str(error))
             return 1.0
         if isinstance(error, SinkRefused | SinkSchemaError):
@@ -181,7 +185,10 @@ class Writer:
         """Until a hint comes or it is time to look again; a back-off is not cut short by hints."""
         if wait_s:
             self._reporter.allow(wait_s + STEP_BUDGET_S)
-            self._ends.control.poll(wait_s)
+            if self._finishing:
+                time.sleep(min(wait_s, FINISHING_RETRY_S))  # the word to finish is said again and again
+            else:
+                self._ends.control.poll(wait_s)
             return
         self._take_hint(IDLE_S)
         while self._take_hint(0):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from pipeline.errors import JournalError
-from pipeline.journal import Journal, repair
+from pipeline import wire
+from pipeline.errors import JournalDamagedError, JournalError
+from pipeline.journal import Journal, JournalReader, repair
 from pipeline.journal import file as files
 from tests.unit.journals import STREAM, contents, record
 
@@ -190,6 +193,27 @@ def test_records_behind_a_destroyed_page_are_carried_over_too(tmp_path, sound):
     assert found[:2] == ALL_KEYS[:2]
     assert found[-20:] == ALL_KEYS[-20:]
     assert COUNT - 15 < len(found) < COUNT
+
+
+def test_damage_that_a_reader_finds_under_a_running_writer_ends_with_its_rotation(tmp_path):
+    journal, old_id = filled(tmp_path, checkpointed=True)
+    journal._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    harm = (
+        "import sys; h = open(sys.argv[1], 'r+b'); data = h.read(); place = data.index(bytes.fromhex(sys.argv[2])); "
+        "h.seek(place); h.write(b'damage')"
+    )
+    (payload,) = journal._connection.execute("SELECT payload FROM record WHERE seq = 20").fetchone()
+    subprocess.run([sys.executable, "-c", harm, str(journal.path), payload[:300].hex()], check=True)
+    reader = JournalReader(tmp_path)
+    with pytest.raises(JournalDamagedError):
+        list(reader.entries())
+    journal.rotate("a writer found it damaged")
+    assert journal.journal_id != old_id
+    found = [wire.decode(entry.payload).key for entry in reader.entries()]
+    assert set(ALL_KEYS) - set(found) <= {ALL_KEYS[19]}
+    assert journal.append(record(COUNT)) == len(found) + 1
+    reader.close()
+    journal.close()
 
 
 class Interrupted(Exception):
