@@ -18,7 +18,7 @@ from pipeline import logs
 from pipeline.cli.common import RECORDING, universe_name, with_settings
 from pipeline.clock import SystemClock
 from pipeline.config import Loaded, Settings
-from pipeline.errors import EXIT_TERMINATED, AlreadyRunningError, UsageError
+from pipeline.errors import EXIT_TERMINATED, EXIT_UNFINISHED, AlreadyRunningError, UsageError
 from pipeline.fleet import Fleet
 from pipeline.model import Universe
 from pipeline.process import Child
@@ -77,8 +77,11 @@ def _supervise(
     fleet = _fleet(settings, universe, name, clock)
     supervisor = Supervisor(settings, fleet, warnings, clock, progress.update)
     code = supervisor.run(linger and (lambda: _linger(progress, supervisor, linger)))
-    polled = bool((supervisor.status.get("polls") or {}).get("planned"))
-    if polled and linger is None and (settings.cron or settings.progress != "off"):
+    market, polls = (supervisor.status.get(part) or {} for part in ("market", "polls"))
+    session = bool(market.get("trade_date"))  # none: closed, or a recording that is complete
+    if settings.cron and not session and market.get("phase") == "closed" and code == EXIT_UNFINISHED:
+        return 0  # an old backlog was told by the summary of its own day, not again every half hour
+    if polls.get("planned") and session and linger is None and (settings.cron or settings.progress != "off"):
         progress.finish(supervisor.status)
     if supervisor.message and code != EXIT_TERMINATED and not (settings.cron and code == 0):
         click.echo(f"breadth-pipeline: {supervisor.message}", err=code != 0)

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import platformdirs
 
 import pipeline
 from pipeline.cli.common import universe_name, with_settings
 from pipeline.cli.units import Job, crontab, service, timer
-from pipeline.config import Loaded, flag_of
+from pipeline.config import APP, Loaded, flag_of
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import ConfigError
 from pipeline.model import Session
@@ -53,8 +54,7 @@ def job_of(loaded: Loaded, config: Path | None, extra: tuple[str, ...], cwd: Pat
     universe = load(settings.universe, settings.calendar).universe
     calendar = Calendar(settings.calendar or default_calendar(universe)[0], settings.calendar_file)
     session = calendar.current_session(now) or calendar.next_session(now)
-    notes = [_hours_note(calendar.name, session), "every half hour, whatever the zone: a run waits for the open, and"]
-    notes.append("ends without a word when the market is closed or a run is up")
+    notes = [_hours_note(calendar.name, session), "every half hour: right in every zone, and silent when it is closed"]
     if settings.wait_s < _SHORTEST_WAIT_S:
         notes.append(f"--wait is {settings.wait_s} s: under 30m the first polls of a session are missed")
     script, program = _installed()
@@ -121,7 +121,8 @@ def _unsaid_notes(loaded: Loaded) -> list[str]:
     """What the printed command does not carry."""
     notes = []
     if loaded.origins.get("db") == "flag" and any(url.password for url in loaded.settings.db):
-        notes.append("password left out: put MYSQL_PASSWORD into a .env (chmod 600) here or in the config directory")
+        file = f"{platformdirs.user_config_dir(APP)}/.env"
+        notes.append(f"the password is left out: put MYSQL_PASSWORD=... into {file} (chmod 600)")
     lost = [flag_of(name) for name, origin in loaded.origins.items() if origin == "environment"]
     if lost:
         notes.append(f"set in this shell, unknown to cron: {', '.join(lost)}; put them into .env or a --config file")
