@@ -27,7 +27,7 @@ from pipeline.reader import Reader
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.05
+LOOK_S = 0.03
 IDLE_LOOK_S = 0.5
 STORED_LOOK_S = 1.0
 PUBLISH_GAP_S = 0.2

@@ -72,13 +72,15 @@ def read_token_file(path: Path) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
         raise ConfigError(f"token file {path} cannot be read: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(file.fileno())
-        if not stat.S_ISREG(mode.st_mode):
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             raise ConfigError(f"token file {path} is not a file")
-        if mode.st_mode & 0o077:
+        if found.st_mode & 0o077:
             raise ConfigError(f"token file {path} can be read by others: chmod 600 {path}")
-        text = file.read(4096).decode("ascii", "replace").strip()
+        text = os.read(descriptor, 4096).decode("ascii", "replace").strip()
+    finally:
+        os.close(descriptor)
     if len(text) < TOKEN_MIN_CHARACTERS or not text.isprintable() or re.search(r"\s|�", text):
         raise ConfigError(f"token file {path} needs one token of at least {TOKEN_MIN_CHARACTERS} ASCII characters")
     return text
