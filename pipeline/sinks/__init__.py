@@ -9,7 +9,8 @@ from functools import partial
 from importlib import import_module
 
 from pipeline.dburl import DatabaseUrl
-from pipeline.sinks.base import Database, Sink, Written
+from pipeline.sinks.base import Sink, Written
+from pipeline.sinks.database import Database
 
 ADAPTERS = {
     "sqlite": "pipeline.sinks.sqlite",

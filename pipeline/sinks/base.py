@@ -1,20 +1,19 @@
 """What every sink does, whatever the database: one batch of journal entries is one transaction. Writer process.
 
-`Database` is the adapter's part (a connection: statements, transactions, errors turned into SinkErrors); `Sink` is the
-part that is the same everywhere: fencing by the cursor, live before recorded, bisection, dead letters, cursor.
+`Database` is the adapter's part; `Sink` is the part that is the same everywhere: fencing by the cursor, live before
+recorded, bisection, dead letters, cursor.
 A sink never retries and never sleeps: it raises, and the writer decides. After any error the connection is discarded.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pipeline.errors import CursorMoved, SinkError, SinkRejected, SinkSchemaError
 from pipeline.model import Cursor, Entry, Record, Row
+from pipeline.sinks.database import Database
 from pipeline.sinks.letters import Letter, put_letters
 from pipeline.sinks.rows import refusals
 from pipeline.tables import SESSION, TABLES, Table
@@ -31,78 +30,6 @@ class Written:
     rows: int = 0
     dead_letters: int = 0
     superseded: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Space:
-    """`used`: bytes of everything of ours; `rows`: rows of the stock table, as the database estimates or counts them;
-    `stock_bytes`: bytes of that table, None when the database does not tell tables apart."""
-
-    used: int
-    rows: int
-    stock_bytes: int | None
-
-
-class Database(ABC):
-    """A connection. Statements take `?` placeholders; every error leaves as a SinkError."""
-
-    dialect: str
-    for_update: str
-    """Ends a SELECT whose rows stay locked until the transaction ends."""
-    keep_existing: str
-    """Ends an INSERT that leaves a row with the same key as it is; `{0}`: any column of the key."""
-    version: str
-    """Product and version of the server."""
-
-    @abstractmethod
-    def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Rows; dates and times as text as they are stored, decimals as float."""
-
-    @abstractmethod
-    def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
-        """The number of rows touched, as the database counts them."""
-
-    def insert_missing(self, table: str, values: Mapping[str, Any]) -> None:
-        """Inserts one row {column: value}, key first, unless there is one with its key."""
-        names = list(values)
-        self.execute(
-            f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) "
-            + self.keep_existing.format(names[0]),
-            tuple(values.values()),
-        )
-
-    @abstractmethod
-    def upsert(self, table: Table, rows: Sequence[Row]) -> None:
-        """Inserts rows or overwrites those with the same key. Raises SinkRejected when the database refuses some."""
-
-    @abstractmethod
-    def fill(self, table: Table, rows: Sequence[Row]) -> None:
-        """Inserts rows whose key is not there yet; leaves the others as they are."""
-
-    @abstractmethod
-    def begin(self) -> None: ...
-
-    @abstractmethod
-    def commit(self) -> None: ...
-
-    @abstractmethod
-    def rollback(self) -> None: ...
-
-    @abstractmethod
-    def columns(self, table: str) -> tuple[str, ...]:
-        """The columns of a table or view in order; empty when there is none of that name."""
-
-    @abstractmethod
-    def view_body(self, view: str) -> str:
-        """The SELECT of a view; empty when there is none of that name."""
-
-    @abstractmethod
-    def space(self) -> Space:
-        """What the database takes on its disk."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Closes at once, without waiting for the server. What was not committed is rolled back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pipeline.model import Row
+from pipeline.sinks.database import Database
 from pipeline.tables import Column, Table
-
-if TYPE_CHECKING:
-    from pipeline.sinks.base import Database
 
 DEAD_LETTER = Table(
     "pipeline_dead_letter",

@@ -18,7 +18,7 @@ from mysql.connector.constants import FieldType
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import ConfigError, SinkRefused, SinkUnavailable
 from pipeline.model import Row
-from pipeline.sinks.base import Database, Space
+from pipeline.sinks.database import Database, Space
 from pipeline.sinks.mysql_binary import Wire, supported
 from pipeline.sinks.mysql_errors import PACKET_TOO_LARGE, translated
 from pipeline.sinks.mysql_text import keep_tail, statements, update_tail

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import SinkError, SinkRefused, SinkRejected, SinkSchemaError, SinkUnavailable
 from pipeline.model import Row
-from pipeline.sinks.base import Database, Space
+from pipeline.sinks.database import Database, Space
 from pipeline.tables import STOCK, Table
 
 BUSY_TIMEOUT_S = 5.0
