@@ -184,9 +184,7 @@ AUDIT_TRIGGERS = {
 def audit_statements(dialect: str) -> list[str]:
     lite = dialect == "sqlite"
     poll = "NEW.universe || '|' || NEW.poll_time" if lite else "CONCAT(NEW.universe, '|', NEW.poll_time)"
-    made = [
-        AUDIT.format(auto="AUTOINCREMENT" if lite else "AUTO_INCREMENT", text="TEXT" if lite else "VARCHAR(160)")
-    ]
+    made = [AUDIT.format(auto="AUTOINCREMENT" if lite else "AUTO_INCREMENT", text="TEXT" if lite else "VARCHAR(160)")]
     for name, (event, table, values) in AUDIT_TRIGGERS.items():
         body = f"INSERT INTO test_audit (kind, name, seq) VALUES ({values.format(poll=poll)})"
         head = f"CREATE TRIGGER {name} AFTER {event} ON {table} FOR EACH ROW"

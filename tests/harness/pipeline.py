@@ -45,9 +45,7 @@ def wait_until(found: Callable[[], _Found], seconds: float = 30.0, what: str = "
 
 def clean_environment(more: Mapping[str, str] | None = None, package: Path = ROOT) -> dict[str, str]:
     """The environment of a run: nothing of the tester's own settings; `package`: where `pipeline` is imported from."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("BREADTH_", "MYSQL_", "PYTEST_"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BREADTH_", "MYSQL_", "PYTEST_"))}
     return kept | {"PYTHONPATH": str(package), "PYTHONUNBUFFERED": "1"} | dict(more or {})
 
 
@@ -213,7 +211,14 @@ class Pipeline:
     def wait_polls(self, number: int = 2, seconds: float = 30.0) -> None:
         """Until the journal grew by `number` records."""
         before = self.last_seq()
-        wait_until(lambda: self.last_seq() >= before + number, seconds, f"{number} more polls in the journal")
+
+        def grown() -> bool:
+            assert self.running, (
+                f"the pipeline ended with {self.process and self.process.returncode}:\n{self.log_tail()}"
+            )
+            return self.last_seq() >= before + number
+
+        wait_until(grown, seconds, f"{number} more polls in the journal")
 
     def wait_stored(self, seconds: float = 60.0, *roles: str) -> int:
         """Until every database (or those of `roles`) has what the journal has now; that number."""

@@ -1,9 +1,9 @@
 """A TCP proxy before a MySQL server that can hurt a COMMIT: cut it off before or after the server has it, or delay it.
 
-    proxy.at_commit(Proxy.CUT_AFTER)      # the next COMMIT is carried out, its answer never arrives
-    proxy.at_commit(Proxy.CUT_BEFORE)     # the next COMMIT never arrives
-    proxy.at_commit(callback)             # called when the next COMMIT has been sent on
-    proxy.delay_s = 1.0                   # every answer to a COMMIT takes a second longer
+proxy.at_commit(Proxy.CUT_AFTER)      # the next COMMIT is carried out, its answer never arrives
+proxy.at_commit(Proxy.CUT_BEFORE)     # the next COMMIT never arrives
+proxy.at_commit(callback)             # called when the next COMMIT has been sent on
+proxy.delay_s = 1.0                   # every answer to a COMMIT takes a second longer
 """
 
 from __future__ import annotations

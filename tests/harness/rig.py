@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline import schema
 from pipeline.dburl import DatabaseUrl
+from pipeline.errors import JournalError
+from pipeline.journal import NAME as JOURNAL
+from pipeline.tables import POLL, SECTOR, SNAPSHOT, STOCK
+from pipeline.wire import decode
 from tests.harness import balance as books
 from tests.harness.balance import Balance, Expected
 from tests.harness.pipeline import ROOT, Pipeline, wait_until
@@ -19,6 +24,16 @@ from tests.mariadb import MariaDb
 
 SQLITE, MYSQL = "writer:sqlite", "writer:mysql"
 NAME = "made"
+POLL_TABLES = tuple(table.name for table in (POLL, SNAPSHOT, SECTOR, STOCK))
+
+
+@dataclass(frozen=True)
+class Backup:
+    """`cursors`: (journal id, seq, digest in hex); `newest`: poll time; `audit`: its last number."""
+
+    cursors: tuple[tuple[Any, ...], ...]
+    newest: str
+    audit: int
 
 
 class Rig:
@@ -64,15 +79,96 @@ class Rig:
         for statement in books.audit_statements("mysql"):
             self.execute(MYSQL, statement)
 
-    def execute(self, role: str, *statements: str) -> None:
-        """Statements to a database, past the proxy; in SQLite in one transaction."""
+    def execute(self, role: str, statement: str) -> None:
+        """A statement to a database, past the proxy."""
+        with self._connection(role) as run:
+            run(statement)
+
+    @contextmanager
+    def sqlite_locked(self) -> Iterator[None]:
+        """Another program holds SQLite's write lock."""
+        with closing(sqlite3.connect(self.sqlite, timeout=20, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+            connection.execute("ROLLBACK")
+
+    def dead_letters(self, role: str) -> int:
+        return int(next(iter(self.asks[role]("SELECT count(*) FROM pipeline_dead_letter")))[0])
+
+    def newest_polls(self) -> list[str]:
+        """The newest poll time of each database; "" when it has none."""
+        found = (next(iter(ask("SELECT max(poll_time) FROM pipeline_poll")))[0] for ask in self.asks.values())
+        return [str(time or "") for time in found]
+
+    def newest_journaled(self) -> str:
+        """The newest poll time in the journal; "" when it cannot be read just now."""
+        try:
+            reader = self.pipeline.reader()
+            last = reader.entry(reader.identity().last_seq) if reader.path.exists() else None
+            reader.close()
+        except JournalError:
+            return ""
+        if last is None:
+            return ""
+        text = decode(last.payload).key.split("|")[2]
+        return "" if text.startswith("session:") else text
+
+    def taken_at(self) -> list[str]:
+        """When each record of the journal was appended, in order."""
+        with closing(sqlite3.connect(self.pipeline.state_dir / JOURNAL)) as connection:
+            return [text for (text,) in connection.execute("SELECT taken_at FROM record ORDER BY seq")]
+
+    def run_elsewhere(self, database: str, polls: int) -> None:
+        """Takes some polls into another database only."""
+        own = self.pipeline.arguments
+        self.pipeline.arguments = [part for part in own if "://" not in part and part != "--db"] + ["--db", database]
+        try:
+            self.pipeline.start()
+            self.pipeline.wait_polls(polls)
+            self.pipeline.stop()
+        finally:
+            self.pipeline.arguments = own
+
+    def backup(self, role: str) -> Backup:
+        """What a database has now, read at one instant. Rows are only added: cursors, newest poll and audit tell."""
+        with self._connection(role) as run:
+            run("START TRANSACTION WITH CONSISTENT SNAPSHOT" if role == MYSQL else "BEGIN")
+            cursors = tuple(run("SELECT journal_id, seq, hex(digest) FROM pipeline_cursor"))
+            ((newest,),) = run("SELECT max(poll_time) FROM pipeline_poll")
+            ((audit,),) = run("SELECT max(id) FROM test_audit")
+            run("COMMIT")
+        return Backup(cursors, str(newest or ""), int(audit or 0))
+
+    def restore(self, role: str, backup: Backup) -> None:
+        """Puts a database back to its backup, in one transaction, whatever its writer does meanwhile."""
+        with self._connection(role) as run:
+            run("START TRANSACTION" if role == MYSQL else "BEGIN IMMEDIATE")
+            run("SELECT seq FROM pipeline_cursor" + (" FOR UPDATE" if role == MYSQL else ""))
+            for table in POLL_TABLES:
+                run(f"DELETE FROM {table} WHERE poll_time > '{backup.newest}'")
+            for journal_id, seq, digest in backup.cursors:
+                where = f"WHERE journal_id = '{journal_id}'"
+                run(f"UPDATE pipeline_cursor SET seq = {seq}, digest = x'{digest}' {where}")
+                run(f"DELETE FROM pipeline_dead_letter {where} AND seq > {seq}")
+            run(f"DELETE FROM test_audit WHERE id > {backup.audit}")
+            run("COMMIT")
+
+    @contextmanager
+    def _connection(self, role: str) -> Iterator[Callable[[str], list[tuple[Any, ...]]]]:
+        """One connection to a database, past the proxy, in autocommit mode; gives what runs a statement on it."""
+        connection: Any
         if role == MYSQL:
-            for statement in statements:
-                self.server.execute(statement, database=self.database)
-            return
-        with closing(sqlite3.connect(self.sqlite, timeout=20)) as connection, connection:
-            for statement in statements:
-                connection.execute(statement)
+            connection = self.server.connect(self.database)
+        else:
+            connection = sqlite3.connect(self.sqlite, timeout=20, isolation_level=None)
+        with closing(connection):
+            cursor = connection.cursor()
+
+            def run(sql: str) -> list[tuple[Any, ...]]:
+                cursor.execute(sql)
+                return cursor.fetchall() if cursor.description else []
+
+            yield run
 
     def expected(self) -> tuple[str, Expected]:
         """The journal's id and what it says now."""
