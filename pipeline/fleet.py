@@ -70,7 +70,8 @@ class Fleet:
         child.backoff_s = min(2 * max(child.backoff_s, FIRST_RESTART_S), LONGEST_RESTART_S)
         child.deaths = [t for t in child.deaths if now - t < 60] + [now]
         child.restart_at = now + delay
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        why = f" ({child.state['fatal']})" if child.state.get("fatal") else ""
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}{why}"
         many = "; it dies often: look at the log" if len(child.deaths) > MANY_RESTARTS else ""
         log.warning("%s %s and starts again in %.1f s%s", child.role, how, delay, many)
 

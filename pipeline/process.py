@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import health, logs
-from pipeline.errors import PipelineError
+from pipeline.errors import EXIT_CONFIG, EXIT_USAGE, PipelineError
 
 COUNTERS = ("records_written", "rows_written", "errors", "retries", "dead_letters", "superseded", "dropped")
 """Fields of reports that start at 0 in each incarnation; a Child adds them up."""
@@ -182,13 +182,15 @@ class Child:
         return self._carried.get(counter, 0) + int(self.state.get(counter, 0))
 
     def settled(self, code: int) -> bool:
-        """Whether the incarnation that ended with `code` was the last one."""
+        """Whether the incarnation that ended with `code` was the last one.
+
+        A setting that cannot work is fatal before the first poll; a failing disk never is: the next one recovers.
+        """
         if code == 0:
             self.ended = True
-        elif code > 0 and code == self.state.get("exit_code") and self.state.get("fatal"):
-            self.fatal, self.exit_code = self.state["fatal"], code
-            return not self.state.get("poll")
-        return self.ended or self.given_up
+        elif code in (EXIT_USAGE, EXIT_CONFIG) and code == self.state.get("exit_code") and not self.state.get("poll"):
+            self.fatal, self.exit_code = self.state.get("fatal", "it did not say why"), code
+        return self.ended or self.given_up or self.fatal is not None
 
     def give_up(self) -> None:
         """Kills it for good."""
