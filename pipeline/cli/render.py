@@ -7,7 +7,20 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from pipeline.figures import change_pct, clock, duration, fit, grouped, pad, percent, plain, price, ratio, short_volume
+from pipeline.figures import (
+    change_pct,
+    clock,
+    count,
+    duration,
+    fit,
+    grouped,
+    pad,
+    percent,
+    plain,
+    price,
+    ratio,
+    short_volume,
+)
 from pipeline.terminal import Terminal
 
 Row = Mapping[str, Any]
@@ -37,21 +50,22 @@ def day_text(text: str) -> str:
 def _heading(view: Row, terminal: Terminal, indian: bool) -> list[str]:
     row = view["snapshot"]
     zone = (view["session"] or {}).get("timezone")
-    lines = [
-        f"{terminal.paint(plain(view['universe']), 'bold')}   {day_text(row['poll_time'])}"
-        + (f" ({plain(zone)})" if zone else "")
-        + ("" if row.get("total_stocks") else "   nothing has traded"),
-        terminal.paint(fit(_provenance(row), 80), "dim"),
-    ]
+    lines = [_title(view, day_text(row["poll_time"]), zone, terminal), terminal.paint(fit(_provenance(row), 80), "dim")]
+    if not row.get("total_stocks"):
+        lines.append(terminal.paint("nothing has traded", "yellow"))
     if row.get("index_symbol") and row.get("index_ltp") is not None:
         last, previous = row["index_ltp"], row.get("index_prev_close")
         pct = change_pct(last, previous)
         change = price(last - previous, indian=indian, sign=True) if pct is not None else ""
         lines.append(
-            f"Index {plain(row['index_symbol'])}  {price(last, indian=indian)}  "
+            f"Index {fit(row['index_symbol'], 20)}  {price(last, indian=indian)}  "
             + terminal.signed(f"{change}  {percent(pct, decimals=2, sign=True)}".strip())
         )
     return lines
+
+
+def _title(view: Row, when: str, zone: str | None, terminal: Terminal) -> str:
+    return f"{terminal.paint(fit(view['universe'], 26), 'bold')}   {when}" + (f" ({fit(zone, 24)})" if zone else "")
 
 
 def _provenance(row: Row) -> str:
@@ -63,14 +77,14 @@ def _provenance(row: Row) -> str:
 
 def _counts(row: Row, terminal: Terminal, indian: bool) -> list[str]:
     lines = []
-    for title, count, pct, colour in (
+    for title, name, pct, colour in (
         ("Advances", "advances", "adv_pct", "green"),
         ("Declines", "declines", "decl_pct", "red"),
         ("Unchanged", "unchanged", "unch_pct", ""),
     ):
         share = None if row.get(pct) is None else row[pct] / 100
         bar = terminal.paint(terminal.bar(share, _BAR), colour)
-        lines.append(f"{title:<10} {grouped(row[count]):>6} {percent(row.get(pct)):>8}  {bar}".rstrip())
+        lines.append(f"{title:<10} {grouped(row[name]):>6} {percent(row.get(pct)):>8}  {bar}".rstrip())
     diff = grouped(row.get("adv_decl_diff"), sign=True)
     lines += [
         f"Ratio {ratio(row.get('adv_decl_ratio'))}   Difference {diff}   "
@@ -139,10 +153,11 @@ def history_lines(view: Row, terminal: Terminal) -> list[str]:
     taken = [row for row in series if row.get("advances") is not None]
     zone = (view["session"] or {}).get("timezone")
     day = datetime.fromisoformat(view["date"]).strftime("%a %d %b %Y")
-    title = f"{terminal.paint(plain(view['universe']), 'bold')}   {day}" + (f" ({plain(zone)})" if zone else "")
-    lines = [f"{title}   {len(taken)} snapshots, {len(series) - len(taken)} polls without one", ""]
+    without = len(series) - len(taken)
+    polls = f"{count(len(taken), 'snapshot')}, {count(without, 'poll')} without one"
+    lines = [_title(view, day, zone, terminal), polls, ""]
     lines += [*chart_lines([row["adv_decl_diff"] for row in taken], [row["poll_time"] for row in taken], terminal), ""]
-    head = f"{'Time':<8}{'Adv':>6}{'Decl':>6}{'Unch':>6}{'Adv %':>9}{'Ratio':>8}{'Diff':>7}{'Index':>13}  Label"
+    head = f"{'Time':<8}{'Adv':>6}{'Decl':>6}{'Unch':>6}{'Adv %':>9}{'Ratio':>8}{'Diff':>7}{'Index':>12}  Label"
     return [*lines, terminal.paint(head, "bold"), *(_history_line(row, terminal, indian) for row in series)]
 
 
@@ -154,7 +169,7 @@ def _history_line(row: Row, terminal: Terminal, indian: bool) -> str:
     return (
         f"{time}{row['advances']:>6}{row['declines']:>6}{row['unchanged']:>6}{percent(row.get('adv_pct')):>9}"
         f"{ratio(row.get('adv_decl_ratio')):>8}{terminal.signed(format(row['adv_decl_diff'], '>+7'))}"
-        f"{price(row.get('index_ltp'), indian=indian):>13}  {terminal.sentiment(row.get('market_sentiment'))}"
+        f"{price(row.get('index_ltp'), indian=indian):>12}  {terminal.sentiment(row.get('market_sentiment'))}"
     )
 
 
