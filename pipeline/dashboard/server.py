@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -82,8 +83,18 @@ def run(
     check_listen(listen[0], token)
     if not urls:
         raise UsageError("the dashboard needs a database: give --db URL")
+    _allow_files()
     with bind(listen) as listener:
         asyncio.run(_serve(urls, listen[0], listener, state_dir, token, allow_hosts, ready, stop, signals))
+
+
+def _allow_files() -> None:
+    """Room for every connection: the usual soft limit is just CONNECTIONS_MAX."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS_MAX + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        room = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, room), hard))
 
 
 def bind(listen: tuple[str, int]) -> socket.socket:

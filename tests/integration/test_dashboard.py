@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.dashboard.stream import STREAMS_MAX
 from pipeline.dburl import DatabaseUrl
 from pipeline.model import Member, Universe
 from tests.market_day import MarketDay, random_prices, session_around, session_of, universe_of
@@ -382,6 +384,22 @@ def test_another_address_needs_a_token_and_a_token_opens_it_by_header_or_cookie(
     finally:
         assert server.stop() == 0
     assert secret not in server.errors()
+
+
+def test_streams_have_a_cap_and_a_place_is_free_again_when_a_viewer_leaves(file):
+    live_day(file, universe_of("small", ["A", "B"]))
+    with serving(file) as server, contextlib.ExitStack() as crowd:
+        request = b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        for _ in range(STREAMS_MAX):
+            raw = crowd.enter_context(socket.create_connection((server.host, server.port)))
+            raw.sendall(request)
+        _wait(lambda: server.json("/api/v1/operations")["viewers"] == STREAMS_MAX)
+        status, headers, body = server.request("/api/v1/stream")
+        assert (status, json.loads(body)["error"]["code"]) == (503, "too_many_streams")
+        assert int(headers["Retry-After"]) > 0
+        assert server.request("/api/v1/snapshot")[0] == 200, "the rest still answers"
+        raw.close()
+        _wait(lambda: server.request("/api/v1/stream", "HEAD")[0] == 200)
 
 
 def test_a_taken_port_is_one_line_and_exit_2(file):

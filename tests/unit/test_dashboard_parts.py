@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,6 +136,13 @@ def test_a_token_file_is_refused_when_others_can_read_it_or_it_is_short_or_a_lin
         file.write_text(text)
         with pytest.raises(ConfigError, match="at least 16"):
             read_token_file(file)
+
+
+def test_the_server_loads_neither_pandas_nor_yfinance_nor_a_database_driver_before_it_needs_one():
+    heavy = ("pandas", "numpy", "yfinance", "exchange_calendars", "mysql.connector")
+    code = f"import sys, pipeline.dashboard.server, pipeline.cli.dashboard; print([*{{*{heavy}}} & {{*sys.modules}}])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_listen_addresses():
