@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline.api.fetcher import RealTimeDataFetcher
 from pipeline.api.logger import AsyncDataLogger
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import UsageError
@@ -255,3 +256,31 @@ def test_importing_the_package_loads_nothing_heavy():
         "assert not {'pandas', 'numpy', 'yfinance'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_the_fetcher_returns_details_in_currency_and_the_exchanges_time(environment, yahoo):
+    yahoo.set_quote("BAD.NS", None, 100)
+    yahoo.set_quote("AAPL", 231.5, 230.0, 5, 1_750_000_000)
+    with RealTimeDataFetcher(batch_size=3, yahoo_url=yahoo.url) as fetcher:
+        data = fetcher.fetch_realtime_data([*SYMBOLS, "BAD.NS", "GONE.NS", "AAPL", "AAPL"])
+    assert set(data) == {*SYMBOLS, "AAPL"}
+    assert max(map(len, yahoo.lists)) == 3
+    apple = data["AAPL"]
+    assert (apple["ltp"], apple["prev_close"], apple["volume"], apple["change"]) == (231.5, 230.0, 5, 1.5)
+    assert apple["timestamp"].isoformat() == "2025-06-15T11:06:40-04:00"
+    assert data["TCS.NS"]["timestamp"].tzinfo.key == "Asia/Kolkata"
+
+
+def test_the_fetcher_tries_again_while_nothing_comes_and_then_says_so_once(environment, yahoo, caplog):
+    pauses = []
+    with RealTimeDataFetcher(max_retries=3, yahoo_url=yahoo.url, sleep=pauses.append) as fetcher:
+        yahoo.behave("status", times=2, status=500)
+        assert len(fetcher.fetch_realtime_data(SYMBOLS)) == len(SYMBOLS)
+        assert len(pauses) <= 1
+    pauses.clear()
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    with RealTimeDataFetcher(max_retries=3, yahoo_url=nowhere, sleep=pauses.append) as fetcher:
+        assert fetcher.fetch_realtime_data(SYMBOLS) == {}
+        assert fetcher.fetch_realtime_data([]) == {}
+    assert len(pauses) == 2
+    assert caplog.text.count("0 of 8 symbols fetched") == 1
