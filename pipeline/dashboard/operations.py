@@ -90,8 +90,10 @@ def span(date: str | None, since: float | None, now: datetime) -> tuple[float, f
 def history(directory: Path | None, start: float, end: float, points: int, timezone: str | None) -> dict[str, Any]:
     """The samples in [start, end] (epoch seconds), thinned to about `points`; see docs/api.md."""
     samples = list(_samples(directory, start, end))
-    step = max((end - start) / points, 1.0)
-    groups = _groups(samples, start, step)
+    # Thinned by the time that has samples: the first minutes of a day are shown as they were.
+    first = samples[0]["t"] if samples else start
+    step = max((samples[-1]["t"] - first) / points, 1.0) if samples else 1.0
+    groups = _groups(samples, first, step)
     writers = sorted({role for sample in samples for role in sample.get("rows", {})})
     processes = sorted({role for sample in samples for role in sample.get("cpu", {})})
     zone = zone_of(timezone)

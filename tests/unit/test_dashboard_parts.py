@@ -84,7 +84,7 @@ def test_rates_survive_a_restart_of_the_writer_and_lines_break_where_nothing_ran
     assert found["t"][4] == base + 16, "the break has a time of its own"
     assert found["local_t"][0] == 17 * 3600 + 30 * 60
     assert found["trade_date"][0] == "2026-11-26"
-    thin = operations.history(tmp_path, base, base + 200, 5, "Asia/Kolkata")
+    thin = operations.history(tmp_path, base, base + 200, 3, "Asia/Kolkata")
     assert thin["coverage"][0] == 0.5, "the lowest of a step"
     assert len(thin["t"]) < len(found["t"])
     assert operations.history(None, base, base + 200, 5, None)["t"] == []
