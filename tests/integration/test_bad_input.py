@@ -112,7 +112,7 @@ def test_an_unreachable_database_stops_nothing_and_its_records_wait(home):
 
 def test_a_database_file_that_cannot_be_made_is_said_in_one_line(home):
     done = program.run(
-        home, "run", "--any-time", "--db", "sqlite:///no/such/dir/a.db", "--state-dir", "s", "--drain", "2s"
+        home, "run", "--any-time", "--db", "sqlite:///empty.csv/a.db", "--state-dir", "s", "--drain", "2s"
     )
     assert done.returncode == 78, done.stderr
     assert "empty.csv/a.db" in done.stderr
