@@ -28,7 +28,7 @@ from pipeline.sources.recording import Recording, open_recording
 
 INDIA = ZoneInfo("Asia/Kolkata")
 AMERICA = ZoneInfo("America/New_York")
-HOSTILE = "<img src=x onerror=document.title=1>"
+HOSTILE = "<img src=x onerror=alert(1)>"
 STARTED_S = 20
 
 
@@ -196,9 +196,18 @@ class Walk:
         self._index_first = self._index
 
 
+def renamed(universe: Universe, name: str) -> Universe:
+    return replace(universe, name=name)
+
+
+def relabelled(quotes: dict[str, Quote], old: Member, new: Member) -> Quote:
+    """Takes the quote of `old` out of `quotes`, as one of `new`."""
+    return replace(quotes.pop(old.symbol), symbol=new.symbol)
+
+
 def hostile(universe: Universe) -> Universe:
     """The universe with a first member whose symbol, name and sector are HTML."""
-    member = Member(HOSTILE[:32], f"{HOSTILE} & Sons", f"<b>{universe.members[0].sector}</b>")
+    member = Member(HOSTILE, f"{HOSTILE} & Sons", f"<b>{universe.members[0].sector}</b>")
     return replace(universe, members=(member, *universe.members[1:]))
 
 

@@ -77,8 +77,10 @@ export class App {
         this.problem = { code: "no_data", message: "No universe is stored in this database yet" };
         this.changed("link");
         this.universesRetry = setTimeout(() => this.loadUniverses(), RETRY_MS);
-      } else if (!this.route.universe && this.loadedWatch !== this.watch) {
+      } else if (this.loadedWatch !== this.watch) {
         this.loadDay();
+      } else {
+        this.loadDates();
       }
     } catch (error) {
       this.failed(error);
@@ -86,14 +88,11 @@ export class App {
     }
   }
 
-  /** Follows the chosen day and fetches its series; what belongs to another day is dropped. */
-  async loadDay() {
-    this.loading?.abort();
-    clearTimeout(this.dayRetry);
-    this.loading = new AbortController();
-    const { signal } = this.loading;
-    const { watch, universe } = this;
+  /** Follows the chosen day; what belongs to another one is dropped. */
+  loadDay() {
+    const { watch } = this;
     if (this.loadedWatch !== watch) {
+      this.loading?.abort();
       this.leaveReplay();
       this.live = this.live?.watch === watch ? this.live : null;
       this.series = null;
@@ -101,21 +100,44 @@ export class App {
     }
     this.loadedWatch = watch;
     this.follow();
+    this.loadDates();
+  }
+
+  /** The stored days of the universe, once it is known to have any. */
+  async loadDates() {
+    const { universe } = this;
+    if (!this.universes?.universes.some(({ name }) => name === universe)) return;
     try {
-      const parameters = { universe, date: this.route.date, days: 2 };
-      const [series, dates] = await Promise.all([
-        this.get("api/v1/series", parameters, signal),
-        this.get("api/v1/dates", { universe }, signal),
-      ]);
+      const { dates } = await this.get("api/v1/dates", { universe });
+      if (universe !== this.universe) return;
+      this.dates = dates;
+      this.changed("universes");
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  /** Fetches the series when the one held is not the one that the snapshot speaks of. */
+  async loadSeries() {
+    const { count, rev } = this.live.series;
+    const last = this.series?.days.at(-1);
+    if (!count || (last && last.trade_date === this.live.trade_date && last.rev === rev && last.polls.t.length === count)) return;
+    if (this.live.trade_date !== last?.trade_date) this.loadUniverses();
+    clearTimeout(this.seriesRetry);
+    this.loading?.abort();
+    this.loading = new AbortController();
+    const { watch } = this;
+    try {
+      const parameters = { universe: this.universe, date: this.live.trade_date, days: 2 };
+      const series = await this.get("api/v1/series", parameters, this.loading.signal);
+      if (watch !== this.watch) return;
       this.series = series;
-      this.dates = dates.dates;
-      this.problem = null;
       this.changed("series");
       if (this.route.at && !this.replay) this.startReplay(this.route.at);
     } catch (error) {
       if (error.name === "AbortError") return;
       this.failed(error);
-      this.dayRetry = setTimeout(() => this.loadDay(), RETRY_MS);
+      this.seriesRetry = setTimeout(() => this.live && this.loadSeries(), RETRY_MS);
     }
   }
 
@@ -145,14 +167,13 @@ export class App {
       this.live = data;
       this.problem = null;
       if (data.session?.timezone) setMarket(data.session.timezone === "Asia/Kolkata" ? "NSE" : "US");
-      const last = this.series?.days.at(-1);
-      if (this.series && (last?.trade_date !== data.trade_date || last?.rev !== data.series?.rev || last?.polls.t.length !== data.series?.count)) this.loadDay();
+      this.loadSeries();
     } else if (!this.live) {
       return;
     } else if (event === "change") {
       applyChange(this.live, data);
-      if (this.series && !appendPoints(this.series.days.at(-1), data)) this.loadDay();
-      else this.changed("series");
+      if (appendPoints(this.series?.days.at(-1), data)) this.changed("series");
+      else this.loadSeries();
     } else {
       applyState(this.live, data);
     }

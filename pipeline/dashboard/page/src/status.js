@@ -83,8 +83,9 @@ const STATES = {
 };
 
 function noDataText(state) {
+  if (!state.timezone) return "Nothing is stored under this universe’s name. Choose another one above, or start “breadth-pipeline run” for it.";
   if (state.next_open) return `The first numbers come with the next open: ${instant(state.next_open)} ${zoneName(state.timezone)}.`;
-  return "Start “breadth-pipeline run” for this universe; the page fills by itself.";
+  return "Nothing is stored for this day. The page fills by itself when a poll comes.";
 }
 
 const reason = (state) => (state.last_poll?.reason ? ` Last poll: ${state.last_poll.reason}.` : "");

@@ -63,7 +63,7 @@ function addArea(joined, x, width) {
 }
 
 function addTicks(joined, day, place, from, to, count) {
-  const step = clockStep(to - from, count > 1 ? 7 : 8);
+  const step = clockStep(to - from, count > 1 ? 5 : 8);
   joined.ticks.push({ value: place(from), label: count > 1 ? dayText(day.trade_date) : hhmm(from), keep: true });
   const first = Math.ceil((from + step * 0.35) / step) * step;
   for (let t = first; t <= to - step * 0.2; t += step) joined.ticks.push({ value: place(t), label: hhmm(t) });

@@ -31,7 +31,7 @@ export class LineChart {
     this.readout = h("p", { class: "chart-readout note" });
     this.tableBox = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${label}, table` });
     this.details = h("details", { class: "behind" }, h("summary", { text: "Show as table" }), this.tableBox);
-    this.element = h("div", { class: "chart" }, this.stage, this.readout, this.details);
+    this.element = h("div", { class: "chart" }, this.stage, h("div", { class: "chart-foot" }, this.readout, this.details));
     this.at = null;
     this.draw = oncePerFrame(() => this.paint());
     this.listen();

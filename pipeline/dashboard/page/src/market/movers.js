@@ -19,7 +19,7 @@ export class Movers {
     this.sort = LISTS.gainers;
     this.lists = segments("Movers", [["gainers", "Gainers"], ["losers", "Losers"], ["active", "Active"]], (value) => this.choose(value));
     this.heads = sortableHeads(COLUMNS, (key) => this.sortBy(key));
-    this.search = h("input", { type: "search", class: "search", placeholder: "Find a symbol or name", "aria-label": "Find a stock by symbol or name", autocomplete: "off", spellcheck: "false", on: { input: () => this.again(), keydown: (event) => event.key === "Enter" && this.rows[0]?.symbol && this.found && open(this.rows[0].symbol) } });
+    this.search = h("input", { type: "search", class: "search", placeholder: "Find a symbol or name", "aria-label": "Find a stock by symbol or name", autocomplete: "off", spellcheck: "false", on: { input: () => this.again(), keydown: (event) => this.enter(event, open) } });
     this.body = h("tbody");
     this.body.addEventListener("click", (event) => {
       const row = event.target.closest("tr");
@@ -32,6 +32,13 @@ export class Movers {
     this.element = h("section", { class: "panel movers", "aria-label": "Movers" },
       h("div", { class: "panel-head" }, h("h2", { text: "Movers" }), this.lists.element, csv),
       this.search, h("div", { class: "scroll movers-scroll", tabindex: "0", role: "region", "aria-label": "Movers, table" }, table), this.note);
+  }
+
+  /** Enter opens the first stock found; the key may not press the dialog's button on its way. */
+  enter(event, open) {
+    if (event.key !== "Enter" || !this.found) return;
+    event.preventDefault();
+    open(this.rows[0].symbol);
   }
 
   choose(list) {

@@ -29,7 +29,7 @@ const TILES = [
     reading: readings.upVolume(market.up_volume_pct),
     from: `▲ ${short(market.up_volume)} ▼ ${short(market.down_volume)}`,
   })],
-  ["ud_volume_ratio", "Up/down volume", (market) => ({
+  ["ud_volume_ratio", "Up/down vol.", (market) => ({
     value: number(market.ud_volume_ratio, 2),
     reading: readings.volumeRatio(market.ud_volume_ratio),
     from: `net ${signedShort(market.net_volume)}`,
@@ -72,5 +72,6 @@ export class Tiles {
       setText(tile.reading, reading);
       setText(tile.from, from);
     }
+    this.element.dataset.odd = String(this.tiles.filter((tile) => !tile.element.hidden).length % 2 === 1);
   }
 }

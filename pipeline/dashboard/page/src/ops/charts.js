@@ -1,23 +1,24 @@
 // The charts of the operations view, as data: which numbers of the history each draws, how it is read.
 
 import { clockStep, rangeFromZero } from "../charts/scale.js";
-import { bytes, clockOf, day as dayText, milliseconds, NOTHING, number, percent, span, zoneName } from "../format.js";
+import { clockOf, day as dayText, milliseconds, NOTHING, number, percent, span, zoneName } from "../format.js";
 import { timeOfDay } from "../market/replay.js";
 
 const COLOURS = ["--accent", "--index", "--third", "--fourth", "--fifth"];
 
 const byRole = (history, column) => history.roles.map((role) => [role, history.databases[role]?.[column] ?? []]);
 const byProcess = (history, column) => Object.entries(history.processes).map(([role, columns]) => [role, columns[column] ?? []]);
+const named = (history, word, column) => byRole(history, column).map(([role, values]) => [history.roles.length > 1 ? `${word} ${role}` : word, values]);
 const scaled = (values, factor) => values.map((value) => (value === null ? null : value * factor));
 
 /** key, title, reading of what it tells, (history, status) → [[name, values]], value → text, least top of the axis */
 export const CHARTS = [
   ["queue", "Queue depth", "hints waiting for the writers", (history) => [["queue", history.queue]], (value) => number(value), 4],
   ["ahead", "Journal ahead of the database", "records not yet stored there", (history) => byRole(history, "ahead"), (value) => number(value), 4],
-  ["rows", "Rows written per second", "over the writers’ databases", (history) => byRole(history, "rows_per_s"), (value) => number(value, value < 10 ? 1 : 0), 4],
+  ["rows", "Rows written per second", "over the writers’ databases", (history) => byRole(history, "rows_per_s"), (value) => number(value, value < 10 && value % 1 ? 1 : 0), 4],
   ["errors", "Errors and retries per second", "zero is the healthy value", (history) => [
-    ...byRole(history, "errors_per_s").map(([role, values]) => [`errors ${role}`, values]),
-    ...byRole(history, "retries_per_s").map(([role, values]) => [`retries ${role}`, values]),
+    ...named(history, "errors", "errors_per_s"),
+    ...named(history, "retries", "retries_per_s"),
   ], (value) => number(value, value ? 2 : 0), 0.4],
   ["lag", "Quote-to-commit lag", "from the fetch to the database’s commit", (history) => byRole(history, "lag_s").map(([role, values]) => [role, scaled(values, 1000)]), milliseconds, 20],
   ["poll", "Poll duration", "has to stay below the interval", (history, status) => {
@@ -27,9 +28,9 @@ export const CHARTS = [
     if (limit && high > limit / 8) lines.push(["interval", history.poll_ms.map(() => limit)]);
     return lines;
   }, milliseconds, 20],
-  ["coverage", "Coverage", "stocks counted of the universe", (history) => [["coverage", scaled(history.coverage, 100)]], (value) => percent(value, value === 100 ? 0 : 1), 100],
-  ["cpu", "CPU by process", "percent of one core", (history) => byProcess(history, "cpu_pct"), (value) => percent(value, value < 10 ? 1 : 0), 4],
-  ["memory", "Memory by process", "resident", (history) => byProcess(history, "rss_bytes"), bytes, 2 ** 26],
+  ["coverage", "Coverage", "stocks counted of the universe", (history) => [["coverage", scaled(history.coverage, 100)]], (value) => percent(value, value % 1 ? 1 : 0), 100],
+  ["cpu", "CPU by process", "percent of one core", (history) => byProcess(history, "cpu_pct"), (value) => percent(value, value < 10 && value % 1 ? 1 : 0), 4],
+  ["memory", "Memory by process", "resident", (history) => byProcess(history, "rss_bytes").map(([role, values]) => [role, scaled(values, 1 / 2 ** 20)]), (value) => `${number(value)} MB`, 40],
 ];
 
 /** The line chart's model of one of CHARTS. */

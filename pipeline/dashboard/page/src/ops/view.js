@@ -24,8 +24,9 @@ export class OperationsView {
     this.warnings = warnings(() => this.zone);
     const head = h("section", { class: "panel ops-head", "aria-label": "Pipeline" }, this.facts, this.ranges.element);
     this.element = h("div", { class: "operations" }, this.problem, head,
-      h("div", { class: "ops-charts" }, ...this.charts.map((chart) => chart.element)),
-      this.processes.element, this.databases.element, this.warnings.element);
+      (this.details = h("div", { class: "operations" },
+        h("div", { class: "ops-charts" }, ...this.charts.map((chart) => chart.element)),
+        this.processes.element, this.databases.element, this.warnings.element)));
     this.ranges.show(String(this.range));
   }
 
@@ -73,7 +74,8 @@ export class OperationsView {
   showStatus(operations) {
     const status = operations?.status;
     this.showProblem(operations);
-    const facts = status ? factsOf(status, operations) : [["Pipeline", operations ? "no status" : "waiting for the first status", ""]];
+    const facts = status ? factsOf(status, operations) : factsWithout(operations);
+    this.details.hidden = operations?.running === null && !status;
     this.facts.replaceChildren(...facts.map(([name, text, tone]) => h("div", {}, h("dt", { text: name }), h("dd", { class: tone ? `text-${tone}` : null, text }))));
     this.processes.update(status?.processes ?? [], "No process is known.");
     this.databases.update(status?.databases ?? [], "No database is known.");
@@ -83,7 +85,6 @@ export class OperationsView {
   showProblem(operations) {
     let text = operations?.problem ?? null;
     if (!text && operations?.running === false) text = "The pipeline is not running; what follows is its last status.";
-    if (!text && operations?.running === null) text = "No state directory was given to the dashboard, so the pipeline’s health is unknown.";
     this.problem.hidden = !text;
     setText(this.problem, text ?? "");
     setClass(this.problem, `banner tone-${operations?.running === false ? "bad" : "warn"}`);
@@ -100,6 +101,11 @@ export class OperationsView {
 }
 
 const TONES = { healthy: "ok", running: "ok", degraded: "warn", draining: "info", starting: "info", stopped: "bad" };
+
+function factsWithout(operations) {
+  if (!operations) return [["Pipeline", "waiting for the first status"]];
+  return [["Pipeline", "unknown"], ["Database", operations.database ?? NOTHING], ["Viewers", number(operations.viewers)]];
+}
 
 /** [name, text, tone] of what the status says in short. */
 function factsOf(status, operations) {

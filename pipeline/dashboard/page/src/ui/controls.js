@@ -15,9 +15,9 @@ export function segments(label, choices, chosen) {
 }
 
 /** A labelled drop-down whose options can change. */
-export function select(label, chosen, visibleLabel = false) {
-  const control = h("select", { class: "select", on: { change: () => chosen(control.value) } });
-  const element = h("label", { class: "field" }, h("span", { class: visibleLabel ? "note" : "unseen", text: label }), control);
+export function select(id, label, chosen) {
+  const control = h("select", { id, class: "select", on: { change: () => chosen(control.value) } });
+  const element = h("label", { class: "field" }, h("span", { class: "unseen", text: label }), control);
   let known = "";
   const show = (options, value) => {
     const key = JSON.stringify(options);

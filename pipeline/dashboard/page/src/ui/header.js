@@ -22,8 +22,8 @@ export class Header {
     this.pillText = h("span");
     this.pill = h("span", { class: "pill", id: "state" }, this.pillDot, this.pillText);
     this.updated = h("span", { class: "note", id: "updated" });
-    this.universe = select("Universe", (value) => app.go({ universe: value, date: null, at: null }));
-    this.date = select("Day", (value) => app.go({ date: value || null, at: null }));
+    this.universe = select("universe", "Universe", (value) => app.go({ universe: value, date: null, at: null }));
+    this.date = select("day", "Day", (value) => app.go({ date: value || null, at: null }));
     this.replay = h("button", { type: "button", class: "button", id: "replay-toggle", on: { click: () => (app.replay ? app.leaveReplay() : app.startReplay()) } });
     const status = h("div", { class: "header-status" }, this.phase, this.pill, this.updated);
     const choice = h("div", { class: "header-choice" }, this.universe.element, this.date.element, this.replay);
@@ -49,7 +49,7 @@ export class Header {
   makeSettings() {
     const swatch = (palette) => h("span", { class: `swatch swatch-${palette}`, "aria-hidden": "true" }, h("span"), h("span"));
     this.palette = segments("Colours", PALETTES.map(([value, text]) => [value, [swatch(value), h("span", { class: "unseen", text })], text]), (value) => prefer("palette", value));
-    this.numbers = select("Number format", (value) => prefer("numbers", value));
+    this.numbers = select("numbers", "Number format", (value) => prefer("numbers", value));
     this.theme = h("button", { type: "button", class: "button", id: "theme", on: { click: () => prefer("theme", effectiveTheme() === "dark" ? "light" : "dark") } }, h("span", { "aria-hidden": "true", text: "◐" }), h("span", { class: "unseen" }));
     return h("div", { class: "header-settings" }, this.numbers.element, this.palette.element, this.theme);
   }
@@ -61,7 +61,7 @@ export class Header {
     root.dataset.theme = theme;
     root.dataset.palette = palette;
     this.palette.show(palette);
-    this.numbers.show([["auto", "Auto 1,2,3"], ["indian", "12,34,567"], ["international", "1,234,567"]], numbers);
+    this.numbers.show([["auto", "Numbers: auto"], ["indian", "12,34,567"], ["international", "1,234,567"]], numbers);
     const other = theme === "dark" ? "Light theme" : "Dark theme";
     this.theme.title = other;
     setText(this.theme.lastElementChild, other);
