@@ -5,10 +5,14 @@ Reads files that the supervisor writes; a missing, old or torn one is an answer,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from pipeline import status as status_file
 from pipeline.dashboard.columns import Columns, zone_of
@@ -16,6 +20,7 @@ from pipeline.dashboard.columns import Columns, zone_of
 POINTS_DEFAULT, POINTS_MAX = 600, 2000
 GAP_MIN_S = 20.0
 DAY_S = 86_400.0
+TAIL_BYTES = 64 * 1024
 Sample = dict[str, Any]
 
 
@@ -130,10 +135,43 @@ def _samples(directory: Path | None, start: float, end: float) -> Iterable[Sampl
     day = datetime.fromtimestamp(start, UTC)
     last = datetime.fromtimestamp(end, UTC).date()
     while day.date() <= last:
-        for sample in status_file.read_history(directory, day):
-            if isinstance(sample, dict) and isinstance(sample.get("t"), int | float) and start <= sample["t"] <= end:
+        for sample in _read(status_file.history_file(directory, day), start):
+            if start <= _time_of(sample) <= end:
                 yield sample
         day += timedelta(days=1)
+
+
+def _read(path: Path, start: float) -> Iterable[Sample]:
+    """The file's samples from `start` on, and some before; a page that asks for the newest reads only the file's end."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return []
+    with os.fdopen(descriptor, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        length = TAIL_BYTES
+        while True:
+            file.seek(max(0, size - length))
+            # Where the reading begins inside a line, that line is left out.
+            lines = file.read(min(size, length)).split(b"\n")[int(length < size) :]
+            first = next(_decoded(lines), None)
+            if length >= size or (first is not None and _time_of(first) < start):
+                return list(_decoded(lines))
+            length *= 8
+
+
+def _decoded(lines: Iterable[bytes]) -> Iterator[Sample]:
+    """The lines that are samples: a torn one is left out."""
+    for line in lines:
+        with contextlib.suppress(msgspec.MsgspecError):
+            sample = msgspec.json.decode(line)
+            if isinstance(sample, dict):
+                yield sample
+
+
+def _time_of(sample: Sample) -> float:
+    t = sample.get("t")
+    return float(t) if isinstance(t, int | float) else float("inf")
 
 
 def _groups(samples: Sequence[Sample], start: float, step: float) -> list[list[Sample] | None]:

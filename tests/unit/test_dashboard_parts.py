@@ -90,6 +90,17 @@ def test_rates_survive_a_restart_of_the_writer_and_lines_break_where_nothing_ran
     assert operations.history(None, base, base + 200, 5, None)["t"] == []
 
 
+def test_new_points_are_found_at_the_end_of_a_long_history_wherever_they_begin(tmp_path):
+    noon = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    base, count = noon.timestamp() - 10_000, 2000
+    for at in range(count):
+        status.append_history(tmp_path, noon, sample(base + 5 * at, at))
+    end = base + 5 * count
+    for newest in (0, 1, 7, 800, count):
+        found = operations.history(tmp_path, end - 5 * newest, end, 2000, "UTC")
+        assert found["t"] == [base + 5 * at for at in range(count - newest, count)]
+
+
 def test_history_spans_a_utc_day_or_the_last_24_hours_and_only_what_is_new():
     now = datetime(2026, 11, 26, 12, tzinfo=UTC)
     assert operations.span(None, None, now) == (now.timestamp() - 86400, now.timestamp())
