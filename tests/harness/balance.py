@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -146,12 +147,12 @@ def compare(name: str, must: Expected, may: Expected, ask: Ask, stored: Rows, jo
 def gaps(found: Expected, interval_s: int) -> Balance:
     """Holes in the numbers and in the grid of each day."""
     balance = Balance()
-    for before, after in zip(found.numbers, found.numbers[1:], strict=False):
+    for before, after in pairwise(found.numbers):
         if after != before + 1:
             balance.note("gaps", f"journal: {after} follows {before}", after - before - 1)
     for (universe, day), times in _polls_by_day(found).items():
         close = _close(found, universe, day)
-        for before, after in zip(times, times[1:], strict=False):
+        for before, after in pairwise(times):
             step = (after - before).total_seconds()
             if step > interval_s or (step < interval_s and after != close):
                 missing = max(1, round(step / interval_s) - 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
@@ -10,12 +9,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
-from tests.harness import Balance, Rig, rig
+from tests.harness import Balance, rig
 from tests.harness.pipeline import ROOT, Overdue
 from tests.harness.rig import MYSQL, SQLITE
 from tests.mariadb import MariaDb, running
@@ -39,6 +39,12 @@ class Report:
     longest_orphan_s: float = 0.0
     memory: dict[str, tuple[int, int]] = field(default_factory=dict)
     caught: str = ""
+    log_tail: str = ""
+
+    @property
+    def first_word(self) -> str:
+        """The first thing that was found wrong."""
+        return self.balance.notes[0] if self.balance.notes else self.caught.splitlines()[0]
 
     @property
     def clean(self) -> bool:
@@ -50,23 +56,35 @@ class Report:
 
 
 @contextmanager
-def battlefield(directory: Path, seed: int, package: Path = ROOT) -> Iterator[tuple[Field, set[str]]]:
-    """A server, a rig and what this machine allows (`root`, `fiu`); at the end everything is gone."""
+def battlefield(
+    directory: Path, seed: int, package: Path = ROOT, server: MariaDb | None = None
+) -> Iterator[tuple[Field, set[str]]]:
+    """A rig and what this machine allows (`root`, `fiu`), with a server of its own unless one is given."""
     place = directory / "rig"
     failing = failing_disk_environment(directory)
-    with running(directory / "m", options=SERVER_OPTIONS) as server, small_disk(place / "disk") as mounted:
-        with rig(place, server, options=OPTIONS, package=package, environment=failing) as made:
-            made.pipeline.state_dir = place / "disk" / "state"
-            available = {name for name, there in (("root", mounted), ("fiu", failing is not None)) if there}
-            yield Field(made, random.Random(seed)), available
+    with ExitStack() as stack:
+        server = server or stack.enter_context(running(directory / "m", options=SERVER_OPTIONS))
+        mounted = stack.enter_context(small_disk(place / "disk"))
+        made = stack.enter_context(rig(place, server, options=OPTIONS, package=package, environment=failing))
+        made.pipeline.state_dir = place / "disk" / "state"
+        available = {name for name, there in (("root", mounted), ("fiu", failing is not None)) if there}
+        yield Field(made, random.Random(seed)), available
 
 
 def run(
-    directory: Path, plan: int | list[Fault], seed: int, *, package: Path = ROOT, only: str | None = None
+    directory: Path,
+    plan: int | list[Fault],
+    seed: int,
+    *,
+    package: Path = ROOT,
+    server: MariaDb | None = None,
+    only: str | None = None,
+    settle_every: int = SETTLE_EVERY,
+    settle_s: float = SETTLE_S,
 ) -> Report:
-    """`plan`: a number of rounds, or the faults themselves. Stops at the first round after which the books are wrong."""
+    """`plan`: a number of rounds, or the faults themselves. Ends at the first round after which the books are wrong."""
     report = Report()
-    with battlefield(directory, seed, package) as (it, available):
+    with battlefield(directory, seed, package, server) as (it, available):
         rounds = schedule(seed, plan, available) if isinstance(plan, int) else plan
         if only:
             matching = [fault for fault in schedule(seed, 1000, available) if only in fault.name]
@@ -74,38 +92,37 @@ def run(
         it.start()
         begin = time.monotonic()
         for number, fault in enumerate(rounds, 1):
-            _round(it, report, number, len(rounds), fault, begin)
+            print(f"{time.monotonic() - begin:6.1f} s  {number:4d}/{len(rounds)}  {fault.name}", flush=True)
+            settle = settle_s if number % settle_every == 0 or number == len(rounds) else 0.0
+            _round(it, report, number, fault, settle)
             if not report.clean:
                 break
         if report.clean:
             _last_words(it, report)
         report.balance.add(it.balance)
         report.longest_orphan_s = it.rig.pipeline.longest_orphan_s
-        if not report.clean:
-            print(it.rig.pipeline.log_tail(), file=sys.stderr)
+        report.log_tail = it.rig.pipeline.log_tail()
     return report
 
 
-def _round(it: Field, report: Report, number: int, of: int, fault: Fault, begin: float) -> None:
-    print(f"{time.monotonic() - begin:6.1f} s  {number:4d}/{of}  {fault.name}", flush=True)
+def _round(it: Field, report: Report, number: int, fault: Fault, settle_s: float) -> None:
+    """One fault; with `settle_s` the databases then get that long to catch up before the books are compared."""
     report.faults[fault.name] += 1
-    it.chance.seed(f"{number} {it.chance.random()}")
     try:
         fault.inflict(it)
         it.check_journals()
-        if number % SETTLE_EVERY == 0 or number == of:
-            _settle(it, report)
+        if settle_s:
+            _settle(it, report, settle_s)
+    except Overdue as error:
+        report.balance.note("lost", f"round {number}, {fault.name}: {error}")
     except AssertionError as error:
-        kind = "lost" if isinstance(error, Overdue) else "notes"
         report.caught = f"round {number}, {fault.name}: {error}"
-        if kind == "lost":
-            report.balance.note("lost", report.caught)
     report.balance.add(it.balance)
     it.balance = Balance()
 
 
-def _settle(it: Field, report: Report) -> None:
-    report.balance.add(it.rig.settle(SETTLE_S))
+def _settle(it: Field, report: Report, settle_s: float) -> None:
+    report.balance.add(it.rig.settle(settle_s))
     for row in it.rig.pipeline.status().get("processes", ()):
         if row.get("rss_bytes"):
             report.remember_memory(row["role"].split(":127")[0], row["rss_bytes"])
@@ -129,7 +146,7 @@ def longest_delay_s(it: Field) -> float:
     """Longest time between two polls beyond their period, while only databases, writers or the supervisor were hurt."""
     taken = [datetime.fromisoformat(text).timestamp() for text in it.rig.taken_at()]
     longest = 0.0
-    for before, after in zip(taken, taken[1:], strict=False):
+    for before, after in pairwise(taken):
         if not any(start - 1 < after and before < end + 1 for start, end in it.fetch_faults):
             longest = max(longest, after - before - it.rig.period_s)
     return longest
@@ -156,8 +173,7 @@ def main(directory: Path, rounds: int, seed: int, *, only: str | None, catch_up:
         print(f"memory {role:<14} {least / 1e6:8.1f} MB to {most / 1e6:.1f} MB")
     if report.clean and catch_up:
         print(backlog.measure(directory / "b"))
+    if not report.clean:
+        print(report.log_tail, file=sys.stderr)
     print("clean" if report.clean else f"NOT CLEAN: python -m tests.torture --rounds {rounds} --seed {seed}")
     return 0 if report.clean else 1
-
-
-__all__ = ["MariaDb", "Report", "Rig", "main", "os", "run"]
