@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline.breadth import to_units
 from pipeline.model import UNITS_PER_CURRENCY, Status
-from pipeline.symbols import market_of
+from pipeline.symbols import Market, market_of
 
 ZONES = {"NSE": ZoneInfo("Asia/Kolkata"), "US": ZoneInfo("America/New_York")}
 """{market: the time zone of its exchanges}."""
@@ -67,7 +67,8 @@ def stock_status(symbol: str, info: object, now: datetime) -> StockStatus:
     info = info if isinstance(info, Mapping) else {}
     last, previous = number(info.get("ltp")), number(info.get("prev_close"))
     volume, stamp = whole(info.get("volume")), moment(info.get("timestamp"))
-    units, reference = to_units(last, market_of(symbol)), _reference(previous, symbol)
+    market = market_of(symbol)
+    units, reference = to_units(last, market), _reference(previous, market)
     untraded = volume == 0 and stamp is None
     change = 0 if units is None or reference is None else units - reference
     return StockStatus(
@@ -81,19 +82,21 @@ def stock_status(symbol: str, info: object, now: datetime) -> StockStatus:
         change=change / UNITS_PER_CURRENCY,
         change_pct=100 * change / reference if reference is not None and reference > 0 else 0.0,
         status=_status(units, reference, untraded).value,
-        **{name: _price(info.get(name), symbol) for name in ("day_open", "day_high", "day_low")},
+        day_open=_price(info.get("day_open"), market),
+        day_high=_price(info.get("day_high"), market),
+        day_low=_price(info.get("day_low"), market),
     )
 
 
-def _price(value: Any, symbol: str) -> float | None:
-    units = to_units(number(value), market_of(symbol))
+def _price(value: Any, market: Market) -> float | None:
+    units = None if value is None else to_units(number(value), market)
     return None if units is None else units / UNITS_PER_CURRENCY
 
 
-def _reference(previous: float | None, symbol: str) -> int | None:
+def _reference(previous: float | None, market: Market) -> int | None:
     """The previous close in units. One of 0 and less is no price, yet such issues are counted by the difference."""
     if previous is None or previous > 0:
-        return to_units(previous, market_of(symbol))
+        return to_units(previous, market)
     return max(round(previous * UNITS_PER_CURRENCY), -_WHOLE_BELOW)
 
 
@@ -114,13 +117,12 @@ def of_newest_day(stocks: Iterable[StockStatus]) -> dict[str, StockStatus]:
 
     A stock without a timestamp of its own belongs to every day.
     """
-    listed = list(stocks)
+    listed = [(stock, market_of(stock.symbol), stock.day if stock.stated else None) for stock in stocks]
     newest: dict[str, date] = {}
-    for stock in listed:
-        if stock.stated:
-            market = market_of(stock.symbol)
-            newest[market] = max(newest.get(market, stock.day), stock.day)
-    return {s.symbol: s for s in listed if not s.stated or s.day == newest[market_of(s.symbol)]}
+    for _, market, day in listed:
+        if day is not None:
+            newest[market] = max(newest.get(market, day), day)
+    return {stock.symbol: stock for stock, market, day in listed if day is None or day == newest[market]}
 
 
 def zone_of(symbol: str) -> ZoneInfo:
@@ -134,7 +136,7 @@ def local(instant: datetime, zone: ZoneInfo) -> datetime:
 
 def number(value: Any) -> float | None:
     """A finite float, or None for null, text, NaN and infinities."""
-    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+    if type(value) is not float and (isinstance(value, bool) or not isinstance(value, Real | Decimal)):
         return None
     found = float(value)
     return found if math.isfinite(found) else None
