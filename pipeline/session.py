@@ -13,11 +13,17 @@ from pipeline.model import Session
 
 
 def grid(start: datetime, end: datetime, interval_s: int) -> Iterator[datetime]:
-    """Instants from `start` every `interval_s` seconds, and `end` itself, ascending, each once."""
-    step = timedelta(seconds=interval_s)
-    instant = start
-    while instant < end:
-        yield instant
+    """Instants from `start` every `interval_s` seconds, and `end` itself, ascending, each local time once.
+
+    Steps are real time, not wall time: in spring no point lies in the hour that does not exist, in autumn the hour
+    that comes twice is polled the first time only, because local time is part of a poll's key.
+    """
+    zone, step = start.tzinfo, timedelta(seconds=interval_s)
+    instant, last = start.astimezone(UTC), end.astimezone(UTC)
+    while instant < last:
+        local = instant.astimezone(zone)
+        if not local.fold:
+            yield local
         instant += step
     yield end
 
