@@ -1,4 +1,4 @@
--- One row a poll: the breadth of the whole universe. poll_time, data_time: exchange-local; fetched_at, created_at: UTC.
+-- One row a poll: the breadth of the whole universe. poll_time, data_time: exchange-local, fetched_at, created_at: UTC.
 CREATE TABLE IF NOT EXISTS intraday_advance_decline (
     universe VARCHAR(64) NOT NULL,
     trade_date DATE NOT NULL,

@@ -1,0 +1,131 @@
+"""Who may do what on a MySQL or MariaDB server: passwords, rights, TLS. Every refusal is one line without a secret."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline import schema
+from pipeline.dburl import DatabaseUrl
+from pipeline.errors import SinkRefused, SinkUnavailable
+from pipeline.inspection import missing_rights, notes, problems
+from pipeline.model import Cursor
+from pipeline.prune import prune_stocks
+from pipeline.sinks import open_database, open_sink
+from tests.contract.storage import JOURNAL, STREAM, ask, count, entries, poll_record, run, session_record
+from tests.mariadb import free_port
+
+DOCS = Path(__file__).parents[2] / "docs" / "databases.md"
+PASSWORDS = {"breadth_admin": "change-me-1", "breadth": "change-me-2", "breadth_reader": "change-me-3"}
+
+
+@pytest.fixture
+def granted(mariadb):
+    """The statements of docs/databases.md, executed; {user: URL}."""
+    statements = re.search(r"```sql\n(.*?)```", DOCS.read_text(), re.DOTALL)[1].strip().split(";\n")
+    for statement in statements:
+        mariadb.execute(statement.rstrip(";"))
+    yield {user: DatabaseUrl.parse(mariadb.url("breadth", user, secret)) for user, secret in PASSWORDS.items()}
+    mariadb.drop_database("breadth")
+    for user in PASSWORDS:
+        mariadb.execute(f"DROP USER '{user}'@'%'")
+
+
+def test_documented_grants_are_enough_and_not_too_much(granted):
+    admin, writer, reader = granted.values()
+    with pytest.raises(SinkRefused, match="CREATE command denied"):
+        schema.ensure(writer, create=True)
+    schema.ensure(admin, create=True)
+    schema.ensure(writer, create=False)
+    with closing(open_sink(writer)) as sink:
+        sink.write(
+            STREAM, JOURNAL, Cursor(0), entries([session_record(), poll_record(1), poll_record(2, stocks=[("bad",)])])
+        )
+    assert count(reader, "v_latest_intraday_breadth") == 1
+    assert count(reader, "pipeline_dead_letter") == 1
+    for statement in ("DELETE FROM pipeline_poll", "DROP TABLE pipeline_poll", "ALTER TABLE pipeline_poll ADD x INT"):
+        with pytest.raises(SinkRefused, match="command denied"):
+            run(writer, statement)
+    with pytest.raises(SinkRefused, match="INSERT"):
+        run(reader, "INSERT INTO schema_version (version, slug) VALUES (99, 'x')")
+    with closing(open_database(writer, readonly=False)) as database:
+        assert list(problems(database)) == []
+        assert "DELETE on all tables" in next(notes(database))
+        assert "GRANT DELETE ON `breadth`.* TO 'breadth'@'%'" in next(notes(database))
+    with closing(open_database(reader, readonly=False)) as database:
+        assert set(missing_rights(database, ("SELECT", "INSERT", "UPDATE"))) == {"INSERT", "UPDATE"}
+    with closing(open_database(admin, readonly=False)) as database:
+        assert list(notes(database)) == []
+        assert [day.rows for day in prune_stocks(database, date(2027, 6, 1), timedelta(days=90))] == [40]
+
+
+def test_live_run_over_a_recorded_day_without_the_right_to_delete_says_so_and_keeps_the_batch(granted):
+    admin, writer, _ = granted.values()
+    schema.ensure(admin, create=True)
+    with closing(open_sink(writer)) as sink:
+        sink.write(STREAM, "played", Cursor(0), entries([session_record(source="recording:x")]))
+        with pytest.raises(SinkRefused, match="DELETE command denied"):
+            sink.write(STREAM, "live", Cursor(0), entries([session_record()]))
+        assert sink.locate(STREAM, "live") == Cursor(0)
+    assert ask(admin, "SELECT source FROM pipeline_session") == [("recording:x",)]
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "database"),
+    [("tester", "wr0ng-Secret", ""), ("nobody", "wr0ng-Secret", ""), ("tester", "secret", "no_such_database")],
+)
+def test_wrong_password_user_or_database_is_refused_without_naming_the_password(
+    mariadb, mariadb_database, user, password, database
+):
+    url = DatabaseUrl.parse(mariadb.url(database or mariadb_database, user, password))
+    for attempt in (lambda: open_sink(url).open(), lambda: schema.ensure(url, create=True)):
+        with pytest.raises(SinkRefused) as refused:
+            attempt()
+        assert password not in f"{refused.value!r}{refused.value.__cause__!r}"
+        assert "\n" not in str(refused.value)
+
+
+def test_server_that_is_not_there_is_unavailable_not_refused():
+    with pytest.raises(SinkUnavailable):
+        open_sink(DatabaseUrl.parse(f"mysql://tester:secret@127.0.0.1:{free_port()}/breadth")).open()
+
+
+def test_user_without_create_view_is_told_which_statements_failed(mariadb, mariadb_database):
+    mariadb.create_user(
+        "half", "secret", (f"GRANT SELECT, INSERT, UPDATE, CREATE ON {mariadb_database}.* TO 'half'@'%'",)
+    )
+    with closing(open_database(DatabaseUrl.parse(mariadb.url(mariadb_database, "half")), readonly=False)) as database:
+        outcomes = {outcome.step.slug: outcome for outcome in schema.upgrade(database)}
+    failed = {slug for slug, outcome in outcomes.items() if outcome.state == "failed"}
+    assert failed == {slug for slug in outcomes if slug.startswith("v_")}
+    assert all("CREATE VIEW command denied" in outcomes[slug].message for slug in failed)
+
+
+def test_tls_verify_refuses_a_server_without_tls_or_with_another_certificate(
+    mariadb, mariadb_tls, mariadb_database, certificates
+):
+    ours, other = certificates
+    for options, server in (
+        ("tls=require", mariadb),
+        (f"tls=verify&tls_ca={ours.ca}", mariadb),
+        (f"tls=verify&tls_ca={other.ca}", mariadb_tls),
+        ("tls=verify", mariadb_tls),
+    ):
+        with pytest.raises(SinkRefused, match=r"TLS|SSL|certificate"):
+            open_sink(DatabaseUrl.parse(server.url("mysql", options=options))).open()
+
+
+def test_tls_verify_checks_the_host_and_accepts_the_right_certificate(mariadb_tls, certificates):
+    database = mariadb_tls.create_database()
+    for options in (f"tls=verify&tls_ca={certificates[0].ca}", "tls=require", "tls=prefer"):
+        url = DatabaseUrl.parse(mariadb_tls.url(database, options=options))
+        schema.ensure(url, create=True)
+        assert ask(url, "SHOW SESSION STATUS LIKE 'Ssl_cipher'")[0][1]
+    # 127.1 is the same address under a name that the certificate does not have
+    named = mariadb_tls.url(database, options=f"tls=verify&tls_ca={certificates[0].ca}").replace("127.0.0.1", "127.1")
+    with pytest.raises(SinkRefused, match="certificate"):
+        open_sink(DatabaseUrl.parse(named)).open()
