@@ -142,7 +142,7 @@ def _samples(directory: Path | None, start: float, end: float) -> Iterable[Sampl
 
 
 def _read(path: Path, start: float) -> Iterable[Sample]:
-    """The file's samples from `start` on, and some before; a page that asks for the newest reads only the file's end."""
+    """The file's samples from `start` on, and some before; who asks for the newest reads only the file's end."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:

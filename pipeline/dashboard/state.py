@@ -188,10 +188,11 @@ def _is_today(view: View, pipeline: Pipeline, now: datetime) -> bool:
     """Whether the day shown is the one that runs."""
     if view.session["recorded"]:
         return _plays(view, pipeline)
-    return now.astimezone(view.clock.zone).date().isoformat() <= view.trade_date or _in_session(view, now)
+    return now.astimezone(view.clock.zone).date().isoformat() <= view.trade_date or in_session(view, now)
 
 
-def _in_session(view: View, now: datetime) -> bool:
+def in_session(view: View, now: datetime) -> bool:
+    """Whether the day shown has its session just now, as far as its own rows tell."""
     opens, closes = view.session["open"], view.session["close"]
     if not opens or not closes:
         return _age_s(view, now) < UNSCHEDULED_LIVE_S

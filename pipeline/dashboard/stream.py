@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 
+from pipeline.dashboard.channel import Channel
 from pipeline.dashboard.columns import iso_utc
-from pipeline.dashboard.feed import HEARTBEAT_S, Channel, Feed
+from pipeline.dashboard.feed import HEARTBEAT_S, Feed
 from pipeline.dashboard.frames import Frame, Packer
 from pipeline.dashboard.security import Receive, Scope, Send
 
