@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import queue as queues
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from pipeline import agenda, breadth, records
@@ -19,20 +17,16 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.config import Settings
 from pipeline.health import Reporter
 from pipeline.intake import Intake
-from pipeline.journal import NAME as JOURNAL
-from pipeline.journal import Journal, JournalReader, free_bytes
 from pipeline.market import Market, open_market
-from pipeline.model import Answer, Outcome, Session, Snapshot, Universe
+from pipeline.model import Answer, Outcome, Snapshot, Universe
 from pipeline.process import Ends
 from pipeline.session import local_text
 from pipeline.tally import Tally
-from pipeline.wire import decode
 
 GO_S = 5.0
 """Longest wait for the supervisor's word that some database accepts us, before the first poll of a run."""
 HOLIDAY_S = 1800
 FETCH_GRACE_S = 60.0
-RETRY_FULL_S = 5.0
 READY_S = 10
 """Before the first poll of a day the session is journaled this much ahead."""
 log = logging.getLogger(__name__)
@@ -65,25 +59,22 @@ class Fetcher:
         self._references = breadth.References()
         self._went = False
         self._started = time.monotonic()
-        self._retried = 0.0
-        self._dropped = self._findings = self._delay_s = 0
+        self._delay_s = 0
 
     def run(self) -> None:
-        """The main loop: for each poll that is due, wait for its instant, then poll or say why not."""
+        """Opens the journal and the market, then takes the session's polls."""
+        plan = self._plan
         self._reporter.allow(120)
-        self._journal = Journal.open(self._settings.state_dir, self._plan.stream, clock=self._clock.now)
-        self._reader = JournalReader(self._settings.state_dir)
-        self._intake = Intake(self._journal, self._hint)
-        with contextlib.closing(self._journal):
-            self._log_findings()
-            plan = self._plan
-            market = open_market(self._settings, plan.universe, plan.begin, self._clock, self._unfinished)
+        self._intake = Intake(self._settings.state_dir, plan.stream, self._clock, self._ends.hints)
+        with contextlib.closing(self._intake):
+            market = open_market(self._settings, plan.universe, plan.begin, self._clock, self._intake.unfinished)
             with contextlib.closing(market.source):
                 self._session(market)
 
     def _session(self, market: Market) -> None:
+        """The main loop: for each poll that is due, wait for its instant, then poll or say why not."""
         if market.session is None:
-            facts = {**market.report(self._clock.now()), **self._journal_report()}
+            facts = {**market.report(self._clock.now()), **self._intake.report()}
             self._reporter.report(phase="closed", closed=market.closed_line(), universe=market.universe.name, **facts)
             return
         due = self._begin(market).due
@@ -105,41 +96,23 @@ class Fetcher:
         """Journals the session, restores what a former incarnation knew, and accounts for grid points that passed."""
         session = market.session
         assert session is not None
-        known = self._known(market.universe.name, session, market.source.name)
+        name = market.source.name
+        known = self._intake.known(market.universe.name, session, name)
         todo = market.agenda(known, self._clock)
         self._tally = Tally(todo.planned)
-        if known:
-            self._restore(session, market.source.name)
+        for record in self._intake.session_records(market.universe.name, session, name) if known else ():
+            self._tally.remember(record)
+            self._references.restore(*records.frozen_references(record))
         self._report(phase="waiting", universe=market.universe.name, todo=len(todo.due))
         if market.live and todo.due:
             self._wait(market, todo.due[0] - timedelta(seconds=READY_S))
         self._intake.append(
-            records.session_record(
-                universe=market.universe, session=session, interval_s=market.interval_s, source=market.source.name
-            )
+            records.session_record(universe=market.universe, session=session, interval_s=market.interval_s, source=name)
         )
         for instant in todo.missed:
             self._skip(market, instant, "the pipeline was not running")
         self._report(phase="open")
         return todo
-
-    def _known(self, universe: str, session: Session, source: str) -> set[str]:
-        """Poll times (local text) of this session's polls in the journal."""
-        keys = self._journal.keys_for(universe, session.trade_date.isoformat(), source)
-        return {text for text in (key.split("|")[2] for key in keys) if not text.startswith("session:")}
-
-    def _unfinished(self, universe: str, session: Session, source: str) -> bool:
-        known = self._known(universe, session, source)
-        return bool(known) and local_text(session.close) not in known
-
-    def _restore(self, session: Session, source: str) -> None:
-        """Counts and frozen previous closes of the session's polls that a former incarnation took."""
-        day = session.trade_date.isoformat()
-        for entry in self._reader.entries():
-            record = decode(entry.payload)
-            if record.trade_date == day and record.source == source:
-                self._tally.remember(record)
-                self._references.restore(*records.frozen_references(record))
 
     def _taken_at(self, market: Market, instant: datetime, following: datetime | None) -> datetime:
         if market.live and following is None and market.session is not None and instant == market.session.close:
@@ -153,7 +126,8 @@ class Fetcher:
             remaining = market.pace.seconds_until(until)
             self._reporter.allow(FETCH_GRACE_S)
             self._listen(max(0.0, min(remaining, 1.0)))
-            self._retry_full()
+            if self._intake.retry():
+                self._report()
             if remaining <= 0 and self._may_go():
                 return
 
@@ -176,11 +150,10 @@ class Fetcher:
             raise Stopped
         if name == "go":
             self._went = True
-        if name == "rotate" and arguments == [self._journal.journal_id]:
-            self._journal.rotate("a writer found it damaged, or its database ahead of it")
-            self._log_findings()
-        if name == "prune" and len(arguments) == 2 and arguments[0] == self._journal.journal_id:
-            self._journal.prune(int(arguments[1]), timedelta(seconds=self._settings.keep_s))
+        if name == "rotate":
+            self._intake.rotate(*arguments)
+        if name == "prune":
+            self._intake.prune(arguments[0], int(arguments[1]), self._settings.keep_s)
 
     def _poll(self, market: Market, instant: datetime, following: datetime | None) -> None:
         """One poll: fetch, compute, journal, hint."""
@@ -233,24 +206,13 @@ class Fetcher:
         self._tally.count(Outcome.SKIPPED, None)
         log.warning("poll %s skipped: %s", local_text(instant), reason)
 
-    def _retry_full(self) -> None:
-        if not self._intake.waiting or time.monotonic() - self._retried < RETRY_FULL_S:
-            return
-        self._retried = time.monotonic()
-        if self._intake.retry():
-            log.warning("there is room again: all polls that waited are in the journal")
-        self._report()
-
     def _flush(self) -> None:
-        """At the end of the session: what waits for room gets the drain's time, then the run says what is lost."""
+        """At the end of the session what waits for room gets the drain's time."""
         deadline = time.monotonic() + self._settings.drain_s
-        with contextlib.suppress(Stopped):
-            while self._intake.waiting and time.monotonic() < deadline:
-                self._reporter.allow(FETCH_GRACE_S)
-                self._listen(0.5)
-                self._retry_full()
-        if self._intake.waiting:
-            log.error("%d polls could not be journaled for want of room and are lost", self._intake.waiting)
+        while self._intake.waiting and time.monotonic() < deadline:
+            self._reporter.allow(FETCH_GRACE_S)
+            self._listen(0.5)
+            self._intake.retry()
 
     @staticmethod
     def _suspicious(market: Market, instant: datetime) -> bool:
@@ -258,17 +220,6 @@ class Fetcher:
         if session is None or not market.live or market.settings.any_time:
             return False
         return (instant - session.open).total_seconds() >= HOLIDAY_S
-
-    def _log_findings(self) -> None:
-        for finding in self._journal.findings[self._findings :]:
-            log.error("%s", finding)
-        self._findings = len(self._journal.findings)
-
-    def _hint(self, seq: int) -> None:
-        try:
-            self._ends.hints.put_nowait((seq, time.time()))
-        except queues.Full:
-            self._dropped += 1
 
     def _tell(
         self,
@@ -296,25 +247,6 @@ class Fetcher:
         self._reporter.report(
             state="running",
             polls=self._tally.report(),
-            unstored=self._intake.waiting,
-            dropped=self._dropped,
-            **self._journal_report(),
+            **self._intake.report(),
             **changes,
         )
-
-    def _journal_report(self) -> dict[str, Any]:
-        directory: Path = self._settings.state_dir
-        return {
-            "journal": {
-                "id": self._journal.journal_id,
-                "last_seq": self._journal.last_seq,
-                "bytes": size_bytes(directory / JOURNAL),
-                "free_bytes": free_bytes(directory),
-            }
-        }
-
-
-def size_bytes(file: Path) -> int:
-    with contextlib.suppress(OSError):
-        return file.stat().st_size
-    return 0

@@ -1,64 +1,143 @@
-"""The fetcher's way into the journal: polls that find the disk full wait in memory, oldest first. Layer 3.
+"""The fetcher's way into the journal, and what it knows from there: polls taken, frozen references. Layer 3.
 
-Runs in the fetcher. Never drops a poll silently: beyond the bound the oldest one is replaced by a record that says
-it failed, so that every planned poll stays accounted for.
+Runs in the fetcher. Polls that find the disk full wait in memory, oldest first, and are never dropped silently: beyond
+the bound the oldest one is replaced by a record that says it failed, so that every planned poll stays accounted for.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import queue as queues
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
+from pipeline.clock import Clock
 from pipeline.errors import JournalFullError
-from pipeline.journal import Journal
-from pipeline.model import Record
+from pipeline.journal import NAME as JOURNAL
+from pipeline.journal import Journal, JournalReader, free_bytes
+from pipeline.model import Record, Session
+from pipeline.session import local_text
 from pipeline.tables import POLL
+from pipeline.wire import decode
 
 MAX_WAITING_ROWS = 2_000_000
+RETRY_S = 5.0
 log = logging.getLogger(__name__)
 
 
 class Intake:
-    """Appends records; `waiting` counts those that are computed but not stored."""
+    """The journal, opened for this process. `hints`: the queue that gets a hint for each record, without waiting."""
 
-    def __init__(self, journal: Journal, stored: Callable[[int], None]) -> None:
-        self._journal = journal
-        self._stored = stored
+    def __init__(self, directory: Path, stream: str, clock: Clock, hints: Any) -> None:
+        self._directory, self._hints = directory, hints
+        self._journal = Journal.open(directory, stream, clock=clock.now)
         self._waiting: deque[Record] = deque()
         self._rows = 0
+        self._retried = 0.0
+        self._said = self.dropped = 0
+        self._log_findings()
 
     @property
     def waiting(self) -> int:
+        """Records that are computed but not stored."""
         return len(self._waiting)
 
     def append(self, record: Record) -> bool:
         """True when the record is safe. Raises JournalError when the journal cannot go on in this process."""
         self._waiting.append(record)
         self._rows += record.row_count
-        return self.retry()
+        return self._store()
 
     def retry(self) -> bool:
+        """From time to time: stores what waits, if there is room again; True when that was tried."""
+        if not self._waiting or time.monotonic() - self._retried < RETRY_S:
+            return False
+        self._retried = time.monotonic()
+        if self._store():
+            log.warning("there is room again: all polls that waited are in the journal")
+        return True
+
+    def rotate(self, journal_id: str) -> None:
+        """Begins a new journal when the present one is still `journal_id`."""
+        if journal_id == self._journal.journal_id:
+            self._journal.rotate("a writer found it damaged, or its database ahead of it")
+            self._log_findings()
+
+    def prune(self, journal_id: str, through_seq: int, keep_s: int) -> None:
+        """Removes what every database has and `keep_s` passed over."""
+        if journal_id == self._journal.journal_id:
+            self._journal.prune(through_seq, timedelta(seconds=keep_s))
+
+    def known(self, universe: str, session: Session, source: str) -> set[str]:
+        """Poll times (local text) of the session's polls in the journal."""
+        keys = self._journal.keys_for(universe, session.trade_date.isoformat(), source)
+        return {text for text in (key.split("|")[2] for key in keys) if not text.startswith("session:")}
+
+    def unfinished(self, universe: str, session: Session, source: str) -> bool:
+        """Whether the session was begun and lacks its closing poll."""
+        known = self.known(universe, session, source)
+        return bool(known) and local_text(session.close) not in known
+
+    def session_records(self, universe: str, session: Session, source: str) -> Iterator[Record]:
+        """The session's records in the journal, oldest first."""
+        with contextlib.closing(JournalReader(self._directory)) as reader:
+            for seq, key in reader.keys(universe, session.trade_date.isoformat()):
+                entry = reader.entry(seq) if key.endswith(f"|{source}") else None
+                if entry is not None:
+                    yield decode(entry.payload)
+
+    def report(self) -> dict[str, Any]:
+        """`journal`, `unstored` and `dropped` (hints that did not fit) of the status."""
+        journal = {
+            "id": self._journal.journal_id,
+            "last_seq": self._journal.last_seq,
+            "bytes": _size_bytes(self._directory / JOURNAL),
+            "free_bytes": free_bytes(self._directory),
+        }
+        return {"journal": journal, "unstored": self.waiting, "dropped": self.dropped}
+
+    def close(self) -> None:
+        """Stores what still can be, says what is lost, and releases the journal."""
+        if self._waiting and not self._store():
+            log.error("%d polls could not be journaled for want of room and are lost", self.waiting)
+        self._journal.close()
+
+    def _store(self) -> bool:
         """Appends what waits, oldest first, as far as there is room; True when nothing waits any more."""
         try:
             while self._waiting:
-                sequence = self._journal.append(self._waiting[0])
+                seq = self._journal.append(self._waiting[0])
                 self._rows -= self._waiting.popleft().row_count
-                self._stored(sequence)
+                self._hint(seq)
         except JournalFullError as error:
-            log.error("%s; %d polls wait in memory and are not stored", error, len(self._waiting))  # noqa: TRY400
+            log.error("%s; polls wait in memory and are not stored", error)  # noqa: TRY400 - one line, no trace
             self._shrink()
         return not self._waiting
 
+    def _hint(self, seq: int) -> None:
+        try:
+            self._hints.put_nowait((seq, time.time()))
+        except queues.Full:
+            self.dropped += 1
+
     def _shrink(self) -> None:
         while self._rows > MAX_WAITING_ROWS:
-            position = next((i for i, r in enumerate(self._waiting) if len(r.tables) > 1), None)
+            position = next((i for i, record in enumerate(self._waiting) if len(record.tables) > 1), None)
             if position is None:
                 return
             full = self._waiting[position]
-            small = _only_failed(full)
-            self._waiting[position] = small
-            self._rows += small.row_count - full.row_count
+            self._waiting[position] = _only_failed(full)
+            self._rows += self._waiting[position].row_count - full.row_count
+
+    def _log_findings(self) -> None:
+        for finding in self._journal.findings[self._said :]:
+            log.error("%s", finding)
+        self._said = len(self._journal.findings)
 
 
 def _only_failed(record: Record) -> Record:
@@ -70,3 +149,9 @@ def _only_failed(record: Record) -> Record:
         values.update(outcome="failed", reason="the disk was full for too long; the poll could not be kept")
         rows.append(tuple(values[name] for name in names))
     return Record(record.key, record.universe, record.trade_date, record.source, {POLL.name: rows})
+
+
+def _size_bytes(file: Path) -> int:
+    with contextlib.suppress(OSError):
+        return file.stat().st_size
+    return 0
