@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline import wire
-from pipeline.errors import ConfigError, JournalError, JournalFullError
+from pipeline.errors import JournalError, JournalFullError
 from pipeline.journal import file as files
-from pipeline.journal import repair
+from pipeline.journal import pruning, repair
 from pipeline.journal.file import Identity
 from pipeline.journal.mark import Mark
 from pipeline.lock import FileLock, state_directory
@@ -26,7 +26,6 @@ from pipeline.model import Record
 LOCK = "journal.lock"
 HOLDER_WAIT_S = 15.0
 _CHECKPOINT_BYTES = 4 * 1024 * 1024
-_PRUNE_BATCH = 200
 
 
 def _now() -> datetime:
@@ -159,11 +158,12 @@ class Journal:
         with self._usable():
             self._follow_files()
             while True:
-                last = self._prunable(min(through_seq, self._last_seq - 1), before)
+                last = pruning.prunable(self._connection, self._meta, min(through_seq, self._last_seq - 1), before)
                 if last <= self._meta.pruned_seq:
                     return removed
                 removed += last - self._meta.pruned_seq
-                self._remove_through(last)
+                pruning.remove_through(self._connection, self._meta, last)
+                self._meta = files.load_meta(self._connection, self.path)
 
     def compact(self) -> None:
         """Gives the room of removed records back to the disk; rewrites the file, so not while polls are taken."""
@@ -278,28 +278,3 @@ class Journal:
         except JournalFullError:
             return  # the log keeps the records; the file grows when there is room
         self._unsaved_bytes = 0 if logged == saved else _CHECKPOINT_BYTES - _CHECKPOINT_BYTES // 4
-
-    def _prunable(self, through_seq: int, before: str) -> int:
-        """The last number of the next batch to remove; `pruned_seq` when there is none."""
-        last = self._meta.pruned_seq
-        rows = self._connection.execute(
-            "SELECT seq, taken_at FROM record WHERE seq <= ? ORDER BY seq LIMIT ?", (through_seq, _PRUNE_BATCH)
-        )
-        for seq, taken_at in rows:
-            if taken_at >= before:
-                break
-            last = int(seq)
-        return last
-
-    def _remove_through(self, seq: int) -> None:
-        digest = files.digest_at(self._connection, self._meta, seq)
-        if digest is None:
-            raise ConfigError(f"journal {self.path} has no record {seq}")
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute("DELETE FROM record WHERE seq <= ?", (seq,))
-        self._connection.executemany(
-            "UPDATE meta SET value = ? WHERE name = ?", ((str(seq), "pruned_seq"), (digest.hex(), "pruned_digest"))
-        )
-        self._connection.execute("COMMIT")
-        self._meta = files.load_meta(self._connection, self.path)
-        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
