@@ -64,6 +64,10 @@ class Reporter:
 def receive(pipe: Connection) -> dict[str, Any] | None:
     """The newest report waiting in `pipe`, None when there is none. Raises EOFError when the child is gone."""
     newest = None
-    while pipe.poll():
-        newest = pipe.recv_bytes()
+    try:
+        while pipe.poll():
+            newest = pipe.recv_bytes()
+    except EOFError:  # after its last report a child's end is closed
+        if newest is None:
+            raise
     return None if newest is None else msgspec.json.decode(newest)

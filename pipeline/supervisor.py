@@ -152,9 +152,8 @@ class Supervisor:
         left = [writer.role for writer in self._fleet.writers if not writer.ended]
         last_seq = self._last_seq()
         if left and last_seq != 0:
-            log.error(
-                "not every record is in %s yet: they are in the journal, the next start writes them", ", ".join(left)
-            )
+            names = ", ".join(left)
+            log.error("not every record is in %s yet: they are in the journal, the next start writes them", names)
             return code or EXIT_UNFINISHED
         polls = self._fleet.fetcher.state.get("polls") or {}
         if code == EXIT_DONE and polls.get("failed") and not (polls.get("taken") or polls.get("partial")):
