@@ -49,6 +49,7 @@ class Journal:
         self._broken: str | None = None
         self._closed = False
         self._open: files.Connection | None = None
+        self._meta: files.Meta
         self._last_seq = 0
         self._last_digest = b""
         self._mark = Mark(directory)

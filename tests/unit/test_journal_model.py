@@ -108,5 +108,5 @@ class JournalMachine(RuleBasedStateMachine):
 
 TestJournalAgainstAList = JournalMachine.TestCase
 TestJournalAgainstAList.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
