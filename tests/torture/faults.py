@@ -9,10 +9,16 @@ import contextlib
 import random
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from tests.harness import Proxy, wait_until
+from pipeline.model import Session
+from pipeline.session import local_text, session_grid
+from tests.harness import Proxy, clocked, wait_until
 from tests.harness.rig import MYSQL, SQLITE
 from tests.torture import journals
 from tests.torture.field import Field, fill_up, order_failure
@@ -20,6 +26,8 @@ from tests.torture.field import Field, fill_up, order_failure
 BOTH = (SQLITE, MYSQL)
 ORPHAN_LIMIT_S = 2.0
 HEARTBEAT_S = 6.0
+ZONE = ZoneInfo("Asia/Kolkata")
+OPEN = datetime(2026, 11, 26, 9, 15, tzinfo=ZONE)
 
 
 @dataclass(frozen=True)
@@ -344,6 +352,20 @@ def schema_drift(it: Field) -> None:
     it.kill(pipeline.pid_of(role))  # else it looks again after a minute
 
 
+def clock_turned(it: Field) -> None:
+    """A live session in this process whose wall clock is turned back and forth at random."""
+    session = Session(OPEN.date(), OPEN, OPEN + timedelta(hours=1), ZONE)
+    turns = []
+    for _ in range(it.chance.randint(1, 4)):
+        turn = timedelta(seconds=it.chance.randint(-5000, 900))
+        turns.append((OPEN + timedelta(seconds=it.chance.randrange(3600)), turn))
+    with tempfile.TemporaryDirectory(dir=it.rig.directory) as directory:
+        balance, outcomes = clocked.play(Path(directory), session, 300, OPEN, turns)
+    planned = {local_text(point) for point in session_grid(session, 300)}
+    assert set(outcomes) == planned, f"clock turned by {turns}: {sorted(outcomes)} is not the grid"
+    it.balance.add(balance)
+
+
 FAULTS = (
     Fault("fetcher killed", fetcher_killed, 2),
     Fault("writer killed", writer_killed, 3),
@@ -376,6 +398,7 @@ FAULTS = (
     Fault("restored backup", restored_backup),
     Fault("bad row", bad_row),
     Fault("schema drift", schema_drift, 0.7),
+    Fault("clock turned", clock_turned, 0.5),
 )
 
 

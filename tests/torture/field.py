@@ -32,14 +32,14 @@ class Acknowledged:
 
 @dataclass
 class Field:
-    """`asides`: journals set aside so far by damage that a fault did on purpose."""
+    """`asides`: journals set aside so far by damage that a fault did on purpose. `torn`: something went wrong here."""
 
     rig: Rig
     chance: random.Random
     balance: Balance = field(default_factory=Balance)
     asides: int = 0
     fetch_faults: list[tuple[float, float]] = field(default_factory=list)
-    starts: tuple[str, ...] = ()
+    torn: bool = False
 
     def pause(self, longest_s: float) -> None:
         """A random instant within `longest_s` seconds: a fault may come at any."""

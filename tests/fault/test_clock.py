@@ -1,0 +1,58 @@
+"""The wall clock is turned under a live session: no poll twice, none unaccounted for, no hang."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from pipeline.model import Session
+from pipeline.session import local_text, session_grid
+from tests.harness.clocked import play
+
+ZONE = ZoneInfo("Asia/Kolkata")
+NEW_YORK = ZoneInfo("America/New_York")
+OPEN = datetime(2026, 11, 26, 9, 15, tzinfo=ZONE)
+SESSION = Session(date(2026, 11, 26), OPEN, OPEN + timedelta(hours=2), ZONE)
+INTERVAL_S = 300
+GRID = [local_text(point) for point in session_grid(SESSION, INTERVAL_S)]
+
+
+@pytest.mark.parametrize("back", [timedelta(seconds=1), timedelta(minutes=7), timedelta(hours=3)])
+@pytest.mark.parametrize("at_s", [0, 299, 3600])
+def test_a_clock_set_back_doubles_no_poll_and_hangs_nothing(tmp_path, back, at_s):
+    turns = [(OPEN + timedelta(seconds=at_s), -back)]
+    balance, outcomes = play(tmp_path, SESSION, INTERVAL_S, OPEN - timedelta(seconds=30), turns)
+    assert balance.clean, balance
+    assert outcomes == dict.fromkeys(GRID, "taken")
+
+
+def test_a_clock_set_forward_skips_what_passed_and_says_so(tmp_path):
+    turns = [(OPEN + timedelta(minutes=20, seconds=10), timedelta(minutes=31))]
+    balance, outcomes = play(tmp_path, SESSION, INTERVAL_S, OPEN, turns)
+    assert balance.clean, balance
+    assert list(outcomes) == GRID
+    skipped = [text for text, outcome in outcomes.items() if outcome == "skipped"]
+    assert skipped == GRID[5:10], "the points from 09:40 to 10:00 passed; 10:05 is taken until 10:10"
+    assert set(outcomes.values()) == {"taken", "skipped"}
+
+
+@pytest.mark.parametrize("day", [date(2026, 3, 8), date(2026, 11, 1)])
+def test_a_whole_day_on_which_the_clock_changes_has_each_local_time_once(tmp_path, day):
+    start = datetime(day.year, day.month, day.day, tzinfo=NEW_YORK)
+    session = Session(day, start, start + timedelta(days=1), NEW_YORK)
+    balance, outcomes = play(tmp_path, session, 600, start - timedelta(seconds=5))
+    assert set(outcomes.values()) == {"taken"}
+    assert len(outcomes) == (139 if day.month == 3 else 145)
+    if day.month == 11:
+        assert balance.clean, balance
+
+
+def test_a_restart_with_the_clock_set_back_takes_no_poll_again(tmp_path):
+    half = OPEN + timedelta(hours=1)
+    session = Session(SESSION.trade_date, OPEN, half, ZONE)
+    play(tmp_path, session, INTERVAL_S, OPEN)
+    balance, outcomes = play(tmp_path, SESSION, INTERVAL_S, half - timedelta(minutes=40))
+    assert balance.clean, balance
+    assert outcomes == dict.fromkeys(GRID, "taken")

@@ -1,0 +1,38 @@
+"""The code broken in each of the named ways is noticed: the torture can fail."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.torture import mutants, ordeal
+
+
+@pytest.fixture(scope="module")
+def reports(need_server, tmp_path_factory):
+    return mutants.hunt(tmp_path_factory.mktemp("mutants"), seed=5)
+
+
+@pytest.mark.mysql
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [mutant.name for mutant in mutants.MUTANTS])
+def test_a_mutant_is_caught_within_fifty_faults(name, reports):
+    report = reports[name]
+    assert not report.clean, f"{name} survived {sum(report.faults.values())} faults"
+    assert sum(report.faults.values()) <= mutants.MOST_FAULTS
+
+
+def test_a_mutant_whose_text_is_gone_is_an_error(tmp_path):
+    stale = mutants.Mutant("stale", (("writer.py", "this text stands nowhere", ""),))
+    with pytest.raises(LookupError, match=r"stands 0 times in pipeline/writer\.py"):
+        mutants.apply(stale, tmp_path)
+
+
+@pytest.mark.mysql
+@pytest.mark.slow
+def test_a_short_torture_ends_clean_and_its_seed_gives_the_same_schedule(need_server, tmp_path):
+    report = ordeal.run(tmp_path, 12, seed=3)
+    assert report.clean, f"{report.balance}\n{report.caught}\n{report.log_tail}"
+    assert sum(report.faults.values()) == 12
+    again = [fault.name for fault in ordeal.schedule(3, 12, {"root", "fiu"})]
+    assert again == [fault.name for fault in ordeal.schedule(3, 12, {"root", "fiu"})]
+    assert again != [fault.name for fault in ordeal.schedule(4, 12, {"root", "fiu"})]
