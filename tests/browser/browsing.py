@@ -26,7 +26,7 @@ ARGUMENTS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 AXE = build.PAGE / "node_modules" / "axe-core" / "axe.min.js"
-WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WCAG = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 DESKTOP = {"width": 1400, "height": 1000}
 PHONE = {"width": 390, "height": 844}
 
@@ -72,7 +72,9 @@ class Watched:
 @contextmanager
 def watched(browser: Browser, *, allowed: str | None = None, **options: Any) -> Iterator[Watched]:
     """A fresh context (its own storage and connection); `allowed`: console errors that the test itself causes."""
-    context = browser.new_context(**{"viewport": DESKTOP, "color_scheme": "dark", "timezone_id": "Pacific/Auckland", **options})
+    context = browser.new_context(
+        **{"viewport": DESKTOP, "color_scheme": "dark", "timezone_id": "Pacific/Auckland", **options}
+    )
     context.set_default_timeout(15_000)
     seen = Watched(context, allowed)
     try:
@@ -82,14 +84,15 @@ def watched(browser: Browser, *, allowed: str | None = None, **options: Any) -> 
     assert not seen.wrongs, seen.wrongs
 
 
-def axe_findings(page: Page, axe: str) -> list[str]:
-    """What axe finds on the page now: rule, and the first elements."""
-    page.evaluate(axe)
-    found = page.evaluate("tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", WCAG)
-    return [
-        f"{one['id']}: {one['help']} ({', '.join(str(node['target']) + ' ' + node['failureSummary'][:160] for node in one['nodes'][:3])})"
-        for one in found["violations"]
-    ]
+def axe_findings(page: Page, axe: str, only: dict[str, Any] = WCAG) -> list[str]:
+    """What axe finds on the page now: rule, and the first elements. `only`: the rules to run."""
+    page.evaluate(f"window.axe || (() => {{ {axe} }})()")
+    found = page.evaluate("only => axe.run(document, {runOnly: only, resultTypes: ['violations']})", only)
+    return [f"{one['id']}: {one['help']} ({_nodes(one['nodes'])})" for one in found["violations"]]
+
+
+def _nodes(nodes: list[dict[str, Any]]) -> str:
+    return "; ".join(f"{node['target']} {node['failureSummary'][:160]}" for node in nodes[:3])
 
 
 def axe_source() -> str:

@@ -135,7 +135,9 @@ def now(tmp_path: Path) -> Iterator[Callable[..., Now]]:
     """`now(interval_s=60)`: makes a `Now`; its session opened two hours ago, without a poll yet."""
     stores: list[stage.Store] = []
 
-    def make(interval_s: int = 60, before: timedelta = timedelta(hours=2), after: timedelta = timedelta(hours=2)) -> Now:
+    def make(
+        interval_s: int = 60, before: timedelta = timedelta(hours=2), after: timedelta = timedelta(hours=2)
+    ) -> Now:
         store = stage.Store(tmp_path)
         stores.append(store)
         kept = stage.Recorded("in_nifty50_5m_2026-06-19")

@@ -32,7 +32,10 @@ def test_axe_finds_nothing_in_any_view(now, visitor, axe, theme, width):
     market.poll(old, share=0.5, fetched_at=old)
     stage.write_history(market.state_dir, timedelta(minutes=10))
     market.run()
-    with stage.server(market.store, state_dir=market.state_dir) as server, visitor(viewport=width, color_scheme=theme) as viewer:
+    with (
+        stage.server(market.store, state_dir=market.state_dir) as server,
+        visitor(viewport=width, color_scheme=theme) as viewer,
+    ):
         page = viewer.open(server.url)
         settle(page)
         page.locator("#replay-toggle").click()
@@ -51,14 +54,15 @@ def test_axe_finds_nothing_in_any_view(now, visitor, axe, theme, width):
         assert page.evaluate("document.documentElement.dataset.theme") == theme
 
 
-@pytest.mark.parametrize("palette", ["Green up, red down", "Blue up, orange down", "Red up, green down"])
-@pytest.mark.parametrize("theme", ["dark", "light"])
-def test_every_palette_keeps_its_contrast(recorded, visitor, axe, theme, palette):
-    with visitor(color_scheme=theme) as viewer:
+def test_every_palette_keeps_its_contrast(recorded, visitor, axe):
+    with visitor() as viewer:
         page = viewer.open(recorded.url)
         settle(page)
-        page.get_by_role("button", name=palette).click()
-        assert not axe_findings(page, axe)
+        for theme in ("Light theme", "Dark theme"):
+            page.get_by_role("button", name=theme).click()
+            for palette in ("Green up, red down", "Blue up, orange down", "Red up, green down"):
+                page.get_by_role("button", name=palette).click()
+                assert not axe_findings(page, axe, {"type": "rule", "values": ["color-contrast"]}), (theme, palette)
 
 
 def test_the_page_never_scrolls_sideways_on_a_phone(now, visitor):

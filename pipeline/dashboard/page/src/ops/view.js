@@ -74,7 +74,8 @@ export class OperationsView {
   showStatus(operations) {
     const status = operations?.status;
     this.showProblem(operations);
-    const facts = status ? factsOf(status, operations) : factsWithout(operations);
+    const viewers = number(this.app.link.viewers ?? operations?.viewers);
+    const facts = status ? factsOf(status, operations, viewers) : factsWithout(operations, viewers);
     this.details.hidden = operations?.running === null && !status;
     this.facts.replaceChildren(...facts.map(([name, text, tone]) => h("div", {}, h("dt", { text: name }), h("dd", { class: tone ? `text-${tone}` : null, text }))));
     this.processes.update(status?.processes ?? [], "No process is known.");
@@ -86,7 +87,7 @@ export class OperationsView {
     let text = operations?.problem ?? null;
     if (!text && operations?.running === false) text = "The pipeline is not running; what follows is its last status.";
     this.problem.hidden = !text;
-    setText(this.problem, text ?? "");
+    setText(this.problem, text ? text.charAt(0).toUpperCase() + text.slice(1) : "");
     setClass(this.problem, `banner tone-${operations?.running === false ? "bad" : "warn"}`);
   }
 
@@ -102,13 +103,13 @@ export class OperationsView {
 
 const TONES = { healthy: "ok", running: "ok", degraded: "warn", draining: "info", starting: "info", stopped: "bad" };
 
-function factsWithout(operations) {
+function factsWithout(operations, viewers) {
   if (!operations) return [["Pipeline", "waiting for the first status"]];
-  return [["Pipeline", "unknown"], ["Database", operations.database ?? NOTHING], ["Viewers", number(operations.viewers)]];
+  return [["Pipeline", "unknown"], ["Database", operations.database ?? NOTHING], ["Viewers", viewers]];
 }
 
 /** [name, text, tone] of what the status says in short. */
-function factsOf(status, operations) {
+function factsOf(status, operations, viewers) {
   const { poll, polls, journal, queue, market } = status;
   const zone = zoneName(market?.timezone);
   const down = operations.running === false;
@@ -123,6 +124,6 @@ function factsOf(status, operations) {
     ["Queue", queue ? `${number(queue.depth)} waiting` : NOTHING],
     ["Journal", journal ? `${number(journal.last_seq)} records, ${bytes(journal.bytes)}` : NOTHING],
     ["Disk free", journal ? bytes(journal.free_bytes) : NOTHING],
-    ["Viewers", number(operations.viewers)],
+    ["Viewers", viewers],
   ];
 }

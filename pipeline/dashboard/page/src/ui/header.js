@@ -40,8 +40,9 @@ export class Header {
     const tabs = h("div", { class: "segments tabs", role: "tablist", "aria-label": "View" }, button("market", "Market"), button("operations", "Operations"));
     tabs.addEventListener("keydown", (event) => {
       if (!["ArrowLeft", "ArrowRight"].includes(event.key)) return;
-      this.app.go({ view: this.app.route.view === "market" ? "operations" : "market" });
-      tabs.querySelector('[aria-selected="true"]').focus();
+      const view = this.app.route.view === "market" ? "operations" : "market";
+      this.app.go({ view });
+      tabs.querySelector(`[data-view="${view}"]`).focus();
     });
     return tabs;
   }
