@@ -65,6 +65,9 @@ def test_a_session_is_polled_to_its_close_and_the_run_ends(home, yahoo):
     opens = now.replace(second=0, microsecond=0)
     if now.second > 45:  # too late to see a poll before the close of this minute's session
         opens += timedelta(minutes=1)
+    for number, symbol in enumerate(SYMBOLS):
+        trade_time = int(opens.timestamp()) + 1
+        yahoo.set_quote(symbol, 100.05 + number, 101.05, volume=1000 * (number + 1), trade_time=trade_time)
     done = program.run(home, *arguments(home, yahoo, "--interval", "20s", "--calendar-file", calendar(home, opens)))
     assert done.returncode == 0, done.stderr
     polls = query(home, "SELECT poll_time, outcome FROM pipeline_poll ORDER BY poll_time")
