@@ -13,7 +13,7 @@ DASHBOARD = Path(__file__).parent / "pipeline" / "dashboard"
 
 
 def page_builder() -> ModuleType:
-    """`pipeline.dashboard.build` by its path: the package itself cannot be imported before its requirements are there."""
+    """`pipeline.dashboard.build` by its path: the package needs what is not installed yet."""
     spec = importlib.util.spec_from_file_location("page_builder", DASHBOARD / "build.py")
     assert spec is not None
     assert spec.loader is not None

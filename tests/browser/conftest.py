@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from pipeline.dashboard import build
 from pipeline.model import Outcome
@@ -21,6 +21,7 @@ from pipeline.sinks import open_database
 from tests.browser import stage
 from tests.browser.browsing import Watched, chromium, launch, watched
 
+TWO_HOURS = timedelta(hours=2)
 UNIVERSE = "in_nifty50_5m_2026-06-19"
 
 
@@ -41,6 +42,7 @@ def browser() -> Iterator[Browser]:
         build.build()
     except build.PageBuildError as error:
         pytest.fail(f"the page cannot be built: {error}")
+    expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         launched = launch(playwright)
         yield launched
@@ -69,7 +71,7 @@ class Recorded:
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
-    """Two real days of 47 NSE stocks (5 minutes), with a failed poll and a backfilled hour on the second; and one of 499."""
+    """Two real days of 47 NSE stocks, with a failed poll and a backfilled hour on the second; and one of 499."""
     store = stage.Store(tmp_path_factory.mktemp("recorded"))
     dates = [_store_day(store, name, "nifty50") for name in ("in_nifty50_5m_2026-06-18", UNIVERSE)]
     _store_day(store, "in_nifty500_15m_2023-04-05", "nifty500")
@@ -135,9 +137,7 @@ def now(tmp_path: Path) -> Iterator[Callable[..., Now]]:
     """`now(interval_s=60)`: makes a `Now`; its session opened two hours ago, without a poll yet."""
     stores: list[stage.Store] = []
 
-    def make(
-        interval_s: int = 60, before: timedelta = timedelta(hours=2), after: timedelta = timedelta(hours=2)
-    ) -> Now:
+    def make(interval_s: int = 60, before: timedelta = TWO_HOURS, after: timedelta = TWO_HOURS) -> Now:
         store = stage.Store(tmp_path)
         stores.append(store)
         kept = stage.Recorded("in_nifty50_5m_2026-06-19")

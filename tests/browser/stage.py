@@ -282,10 +282,10 @@ def _status(universe: str, now: datetime) -> dict[str, object]:
     role = "writer:sqlite:breadth.db"
     stamp = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     processes = [
-        _process("supervisor", 4100, 0.3, 0.4, 41),
-        _process("fetcher", 4101, 0.8, 3.1, 96),
-        _process(role, 4102, 0.4, 1.2, 58),
-        _process("dashboard", 4103, 0.9, 2.4, 63),
+        process("supervisor", 4100, 0.3, 0.4, 41),
+        process("fetcher", 4101, 0.8, 3.1, 96),
+        process(role, 4102, 0.4, 1.2, 58),
+        process("dashboard", 4103, 0.9, 2.4, 63),
     ]
     database = {
         "role": role, "url": "sqlite:///breadth.db", "state": "ok", "message": "", "cursor": 75, "ahead": 0,
@@ -315,10 +315,13 @@ def _status(universe: str, now: datetime) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _process(role: str, pid: int, heartbeat_s: float, cpu: float, megabytes: int) -> dict[str, object]:
+def process(
+    role: str, pid: int, heartbeat_s: float, cpu: float, megabytes: int, state: str = "running", restarts: int = 0
+) -> dict[str, object]:
+    """A process as the status tells of it."""
     return {
-        "role": role, "pid": pid, "state": "running", "heartbeat_age_s": heartbeat_s, "cpu_pct": cpu,
-        "rss_bytes": megabytes * 2**20, "restarts": 0, "since": None,
+        "role": role, "pid": pid, "state": state, "heartbeat_age_s": heartbeat_s, "cpu_pct": cpu,
+        "rss_bytes": megabytes * 2**20, "restarts": restarts, "since": None,
     }  # fmt: skip
 
 

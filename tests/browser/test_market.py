@@ -14,11 +14,17 @@ from playwright.sync_api import Page, expect
 from tests.browser import stage
 from tests.browser.conftest import recent, values
 
+MINUS = "\N{MINUS SIGN}"
+SLIDE = "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def number(text: str) -> float:
-    return float(re.sub(r"[^\d.−-]", "", text).replace("−", "-"))
+    return float(re.sub(r"[^\d.-]", "", text.replace(MINUS, "-")))
+
+
+def rows_of(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
 
 
 def opened(viewer, recorded, more: str = "") -> Page:
@@ -33,21 +39,14 @@ def test_every_number_of_the_snapshot_is_there_with_its_reading(recorded, visito
         page = opened(viewer, recorded)
         for side in ("advances", "unchanged", "declines"):
             assert number(page.locator(f".count-{side} .count-value").inner_text()) == row[side]
-        expect(page.locator(".count-summary")).to_contain_text(
-            f"{row['adv_pct']:.1f}% advancing · ratio {row['adv_decl_ratio']:.2f}"
-        )
+        summary = f"{row['adv_pct']:.1f}% advancing · ratio {row['adv_decl_ratio']:.2f}"
+        expect(page.locator(".count-summary")).to_contain_text(summary)
         expect(page.locator(".sentiment")).to_have_text(re.compile(row["market_sentiment"].replace("_", " "), re.I))
-        shown = {
-            key: number(page.locator(f"[data-tile={key}] .tile-value").inner_text())
-            for key in ("trin", "up_volume_pct", "ad_pct")
-        }
-        assert shown == {
-            "trin": round(row["trin"], 2),
-            "up_volume_pct": round(row["up_volume_pct"], 1),
-            "ad_pct": round(row["ad_pct"], 1),
-        }
-        assert all(values(page, ".tile:not([hidden]) .tile-reading"))
+        for key, decimals in {"trin": 2, "up_volume_pct": 1, "ud_volume_ratio": 2, "ad_pct": 1, "rana": 0}.items():
+            shown = number(page.locator(f"[data-tile={key}] .tile-value").inner_text())
+            assert shown == round(row[key], decimals), key
         assert number(page.locator("[data-tile=coverage] .tile-value").inner_text()) == round(100 * row["coverage"], 1)
+        assert all(values(page, ".tile:not([hidden]) .tile-reading"))
 
 
 def test_a_new_poll_changes_every_panel_without_a_reload(now, visitor):
@@ -88,7 +87,7 @@ def test_the_chart_reads_out_each_poll_by_keyboard_and_pointer(recorded, visitor
         expect(readout).to_contain_text("19 Jun 15:30")
         stage_.focus()
         page.keyboard.press("ArrowLeft")
-        expect(readout).to_contain_text("19 Jun 15:25 IST · A−D ")
+        expect(readout).to_contain_text("19 Jun 15:25 IST · A")
         page.keyboard.press("Home")
         expect(readout).to_contain_text("18 Jun 09:15 IST")
         expect(stage_).to_have_attribute("aria-valuetext", re.compile("18 Jun 09:15 IST"))
@@ -127,14 +126,12 @@ def test_a_stored_day_is_replayed(recorded, visitor, stored):
         page.locator("#replay-toggle").click()
         time = page.locator(".replay-time")
         expect(time).to_have_text("09:15 IST")
-        page.locator(".replay").get_by_role("button", name="10×").click()
+        page.locator(".replay").get_by_role("button", name="10 polls a second").click()
         page.locator("#replay-play").click()
         expect(time).to_have_text(re.compile(r"09:[3-5]\d IST"))
         page.locator("#replay-play").click()
         expect(page.locator("#replay-play")).to_have_text("▶ Play")
-        page.locator("#replay-slider").evaluate(
-            "(slider) => { slider.value = 23; slider.dispatchEvent(new Event('input')); }"
-        )
+        page.locator("#replay-slider").evaluate(SLIDE, 23)
         expect(time).to_have_text("11:15 IST")
         expect(page.locator("#state")).to_have_text("Replay 11:15 IST")
         row = stored.snapshot("nifty50", date, f"{date} 11:15:00")
@@ -219,16 +216,12 @@ def test_tables_and_chart_are_exported(recorded, visitor):
             saved[button] = (waiting.value.suggested_filename, waiting.value.path().read_bytes())
         assert saved["chart-png"][0] == "breadth-nifty50-2026-06-19-1530-chart.png"
         assert saved["chart-png"][1].startswith(PNG)
-        stocks = list(csv.DictReader(io.StringIO(saved["stocks-csv"][1].decode("utf-8-sig"))))
+        stocks, polls, sectors = (rows_of(saved[f"{what}-csv"][1]) for what in ("stocks", "series", "sectors"))
         assert len(stocks) == 47
         assert {"symbol", "last", "prev_close", "change_pct", "status"} <= set(stocks[0])
         assert stage.HOSTILE in {row["symbol"] for row in stocks}
-        polls = list(csv.DictReader(io.StringIO(saved["series-csv"][1].decode("utf-8-sig"))))
         assert (len(polls), polls[0]["time"], polls[-1]["time"]) == (152, "09:15", "15:30")
-        assert (
-            len(list(csv.DictReader(io.StringIO(saved["sectors-csv"][1].decode("utf-8-sig")))))
-            == page.locator(".sectors tbody tr").count()
-        )
+        assert len(sectors) == page.locator(".sectors tbody tr").count()
 
 
 def test_a_symbol_of_html_is_text_everywhere(recorded, visitor):

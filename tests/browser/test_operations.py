@@ -22,30 +22,14 @@ def test_processes_databases_and_warnings_are_told_in_words(now, visitor):
         expect(page.locator(".ops-head")).to_contain_text("healthy")
         rows = page.locator(".processes tbody tr")
         expect(rows).to_have_count(4)
-        assert values(page, ".processes tbody tr:nth-child(2) > *") == [
-            "fetcher",
-            "● running",
-            "4101",
-            "0.8 s ago",
-            "3.1%",
-            "96.0 MB",
-            "0",
-        ]
+        cells = values(page, ".processes tbody tr:nth-child(2) > *")
+        assert cells == ["fetcher", "● running", "4101", "0.8 s ago", "3.1%", "96.0 MB", "0"]
         expect(page.locator(".databases tbody tr")).to_contain_text("38,275")
         expect(page.locator(".warnings tbody tr").first).to_contain_text(f"row refused: symbol {stage.HOSTILE}")
         assert page.locator("img").count() == 0
         # The status changes, and the page with it.
-        process = {
-            "role": "fetcher",
-            "pid": 4177,
-            "state": "degraded",
-            "heartbeat_age_s": 15.2,
-            "cpu_pct": 3.7,
-            "rss_bytes": 2**26,
-            "restarts": 2,
-            "since": None,
-        }
-        stage.write_status(market.state_dir, "nifty50", state="degraded", processes=[process])
+        ill = stage.process("fetcher", 4177, 15.2, 3.7, 64, state="degraded", restarts=2)
+        stage.write_status(market.state_dir, "nifty50", state="degraded", processes=[ill])
         expect(rows).to_have_count(1)
         expect(rows).to_contain_text(re.compile("degraded.*4177.*15 s ago.*64.0 MB.*2"))
 
