@@ -114,7 +114,8 @@ class MariaDb:
             if install
             else [binary, "--no-defaults", "--initialize-insecure", f"--datadir={data}"]
         )
-        done = subprocess.run([*command, *user], capture_output=True, text=True, check=False)
+        own = {**os.environ, "TMPDIR": str(self.directory)}  # servers that are made at once share no temporary names
+        done = subprocess.run([*command, *user], capture_output=True, text=True, check=False, env=own)
         if done.returncode:
             raise RuntimeError(f"the data directory could not be made:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
@@ -131,6 +132,7 @@ class MariaDb:
             f"--bind-address={self.host}",
             f"--pid-file={self.directory / 'pid'}",
             f"--log-error={self.log}",
+            f"--tmpdir={self.directory}",
             f"--innodb-flush-log-at-trx-commit={flush}",
             "--innodb-buffer-pool-size=128M",
             "--skip-name-resolve",
