@@ -63,6 +63,7 @@ def retry(database: Database, letter: Letter) -> Retried:
             database.rollback()
             return Retried(letter, False, "a live run has filled that day: a recording does not overwrite it")
         database.upsert(table, [letter.row])
+        database.settle()
         delete_letter(database, letter.key)
     except SinkRejected as error:
         database.rollback()

@@ -1,44 +1,21 @@
 """What every sink does, whatever the database: one batch of journal entries is one transaction. Writer process.
 
-`Database` is the adapter's part; `Sink` is the part that is the same everywhere: fencing by the cursor, live before
-recorded, bisection, dead letters, cursor.
-A sink never retries and never sleeps: it raises, and the writer decides. After any error the connection is discarded.
+`Database` is the adapter's part; `Sink` is the part that is the same everywhere: the cursor's row is locked first, the
+rows follow (batch.py), and the cursor moves in the same transaction. A sink never retries and never sleeps: it raises,
+and the writer decides. After any error the connection is discarded.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
 
-from pipeline.errors import CursorMoved, SinkError, SinkRejected, SinkSchemaError
-from pipeline.model import Cursor, Entry, Record, Row
+from pipeline.errors import CursorMoved, SinkError, SinkSchemaError
+from pipeline.model import Cursor, Entry
+from pipeline.sinks.batch import RECORDED, Batch, Written
 from pipeline.sinks.database import Database
-from pipeline.sinks.letters import Letter, put_letters
-from pipeline.sinks.rows import refusals
-from pipeline.tables import SESSION, TABLES, Table
-from pipeline.wire import decode
+from pipeline.tables import TABLES
 
-RECORDED = "recording:"
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What one transaction stored. `superseded`: records of a recording that a live day outranked."""
-
-    records: int = 0
-    rows: int = 0
-    dead_letters: int = 0
-    superseded: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """The record that a run of rows came from, and the place of its first row among them: for dead letters."""
-
-    first: int
-    seq: int
-    source: str
+__all__ = ["RECORDED", "Sink", "Written", "check_columns", "is_seed_layout", "refuse_seed_layout"]
 
 
 class Sink:
@@ -83,7 +60,7 @@ class Sink:
             database = self._opened()
             database.begin()
             _fence(database, stream, journal_id, after)
-            written = _Batch(database, stream, journal_id).store(entries)
+            written = Batch(database, stream, journal_id).store(entries)
             _move(database, stream, journal_id, entries[-1])
             database.commit()
         except BaseException:
@@ -154,100 +131,3 @@ def _move(database: Database, stream: str, journal_id: str, last: Entry) -> None
         "WHERE stream = ? AND journal_id = ?",
         (last.seq, last.digest, stream, journal_id),
     )
-
-
-class _Batch:
-    """One transaction's rows: gathered by table over many records, stored in few statements."""
-
-    def __init__(self, database: Database, stream: str, journal_id: str) -> None:
-        self._database = database
-        self._stream = stream
-        self._journal_id = journal_id
-        self._rows: dict[str, list[Row]] = {name: [] for name in TABLES}
-        self._origins: dict[str, list[_Origin]] = {name: [] for name in TABLES}
-        self._sources: dict[tuple[str, str], str | None] = {}
-        self._letters: list[Letter] = []
-        self._written = Written()
-
-    def store(self, entries: Sequence[Entry]) -> Written:
-        for entry in entries:
-            self._take(entry.seq, decode(entry.payload))
-        self._flush()
-        put_letters(self._database, self._letters)
-        return replace(self._written, dead_letters=len(self._letters))
-
-    def _take(self, seq: int, record: Record) -> None:
-        stored = self._stored_source(record)
-        recorded = record.source.startswith(RECORDED)
-        if stored is not None and recorded and not stored.startswith(RECORDED):
-            self._written = replace(self._written, superseded=self._written.superseded + 1)
-            return
-        if stored is not None and not recorded and stored.startswith(RECORDED):
-            self._flush()
-            for table in TABLES.values():
-                self._database.execute(
-                    f"DELETE FROM {table.name} WHERE universe = ? AND trade_date = ?",
-                    (record.universe, record.trade_date),
-                )
-            self._sources[record.universe, record.trade_date] = None
-        if SESSION.name in record.tables:
-            self._sources[record.universe, record.trade_date] = record.source
-        for name, rows in record.tables.items():
-            if name not in TABLES:
-                raise SinkSchemaError(f"record {record.key!r} fills table {name!r}, unknown here: upgrade this release")
-            self._origins[name].append(_Origin(len(self._rows[name]), seq, record.source))
-            self._rows[name].extend(rows)
-        self._written = replace(self._written, records=self._written.records + 1)
-
-    def _remove_day(self, universe: str, trade_date: str) -> None:
-        """Makes room for a live day: what a recording had stored of it goes."""
-        self._flush()
-        for name in TABLES:
-            self._database.execute(f"DELETE FROM {name} WHERE universe = ? AND trade_date = ?", (universe, trade_date))
-        self._sources[universe, trade_date] = None
-
-    def _stored_source(self, record: Record) -> str | None:
-        """Who filled the record's day, as far as this transaction sees; None when nobody did."""
-        day = (record.universe, record.trade_date)
-        if day not in self._sources:
-            found = self._database.query(
-                f"SELECT source FROM pipeline_session WHERE universe = ? AND trade_date = ?{self._database.for_update}",
-                day,
-            )
-            self._sources[day] = found[0][0] if found else None
-        return self._sources[day]
-
-    def _flush(self) -> None:
-        for name, rows in self._rows.items():
-            if rows:
-                self._store_table(TABLES[name], rows, self._origins[name])
-            self._rows[name] = []
-            self._origins[name] = []
-
-    def _store_table(self, table: Table, rows: list[Row], origins: list[_Origin]) -> None:
-        refused = refusals(table, rows)
-        places: Sequence[int] = range(len(rows))
-        if refused:
-            places = [place for place in places if place not in refused]
-        refused |= self._bisect(table, rows, places)
-        self._written = replace(self._written, rows=self._written.rows + len(rows) - len(refused))
-        for place, reason in sorted(refused.items()):
-            self._letters.append(self._letter(table, rows[place], place, origins, reason))
-
-    def _bisect(self, table: Table, rows: list[Row], places: Sequence[int]) -> dict[int, str]:
-        """Stores the rows at `places`; halves a refused lot until the refused rows stand alone. {place: why}."""
-        if not places:
-            return {}
-        try:
-            self._database.upsert(table, rows if len(places) == len(rows) else [rows[place] for place in places])
-        except SinkRejected as error:
-            if len(places) == 1:
-                return {places[0]: str(error)}
-            half = len(places) // 2
-            return self._bisect(table, rows, places[:half]) | self._bisect(table, rows, places[half:])
-        return {}
-
-    def _letter(self, table: Table, row: Row, place: int, origins: list[_Origin], reason: str) -> Letter:
-        origin = origins[bisect_right(origins, place, key=lambda origin: origin.first) - 1]
-        row_no = place - origin.first
-        return Letter(self._stream, self._journal_id, origin.seq, table.name, row_no, reason, origin.source, row)

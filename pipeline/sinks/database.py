@@ -51,7 +51,15 @@ class Database(ABC):
 
     @abstractmethod
     def upsert(self, table: Table, rows: Sequence[Row]) -> None:
-        """Inserts rows or overwrites those with the same key. Raises SinkRejected when the database refuses some."""
+        """Inserts rows or overwrites those with the same key.
+
+        May return while the database is still at work on the last of them: `settle` waits for it, and comes before
+        anything else on this connection. Either raises SinkRejected when the database refuses some of the rows.
+        """
+
+    def settle(self) -> None:
+        """Waits for what the last `upsert` left under way."""
+        return
 
     @abstractmethod
     def fill(self, table: Table, rows: Sequence[Row]) -> None:

@@ -59,6 +59,7 @@ def put_letters(database: Database, letters: Sequence[Letter]) -> None:
     """Inside the caller's transaction; a letter that is there already is replaced."""
     if letters:
         database.upsert(DEAD_LETTER, [(*each.key, each.reason[:REASON_LIMIT], each.payload) for each in letters])
+        database.settle()
 
 
 def delete_letter(database: Database, key: tuple[str, str, int, str, int]) -> None:

@@ -128,6 +128,7 @@ class MysqlDatabase(Database):
             self._wire = Wire(self._connection)
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        self.settle()
         with self._errors(), self._connection.cursor(raw=True) as cursor:
             cursor.execute(_percent(sql, params), tuple(params))
             if cursor.description is None:
@@ -139,6 +140,7 @@ class MysqlDatabase(Database):
             ]
 
     def execute(self, sql: str, params: Sequence[Any] = ()) -> int:
+        self.settle()
         with self._errors(), self._connection.cursor() as cursor:
             cursor.execute(_percent(sql, params), tuple(params))
             return int(cursor.rowcount)
@@ -149,6 +151,11 @@ class MysqlDatabase(Database):
                 self._wire.upsert(table, rows)
         else:
             self._insert(table, rows, update_tail(table))
+
+    def settle(self) -> None:
+        if self._wire is not None:
+            with self._errors():
+                self._wire.settle()
 
     def fill(self, table: Table, rows: Sequence[Row]) -> None:
         self._insert(table, rows, keep_tail(table))
@@ -171,6 +178,7 @@ class MysqlDatabase(Database):
         self._command("ROLLBACK")
 
     def _command(self, sql: str) -> None:
+        self.settle()
         with self._errors():
             self._connection.cmd_query(sql)
 

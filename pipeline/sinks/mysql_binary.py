@@ -58,19 +58,24 @@ class Wire:
         self._connection = connection
         self._prepared: OrderedDict[tuple[str, int], int] = OrderedDict()
         self._encoder = Encoder()
+        self._waiting = False
 
     def upsert(self, table: Table, rows: Sequence[Row]) -> None:
-        """Stores rows in order. One block is under way while the next is encoded; raises the driver's errors."""
-        waiting = False
+        """Stores rows in order. One block is under way while the next is encoded, the last one on return.
+
+        Raises the driver's errors, those of an earlier block too.
+        """
         for block in blocks(rows, len(table.columns)):
             parameters = self._encoder.parameters(table, block)
-            if waiting:
-                self._answer()
-                waiting = False
+            self.settle()
             head = struct.pack("<IBI", self._statement(table, len(block)), 0, 1)
             self._connection._send_cmd(ServerCmd.STMT_EXECUTE, packet=head + parameters, expect_response=False)
-            waiting = True
-        if waiting:
+            self._waiting = True
+
+    def settle(self) -> None:
+        """Takes the answer that is due, if one is."""
+        if self._waiting:
+            self._waiting = False
             self._answer()
 
     def _answer(self) -> None:
@@ -150,6 +155,9 @@ class Encoder:
         if len(known) > REMEMBERED:
             known.clear()
             known[None] = b""
+        first = values[0]
+        if values.count(first) == len(values):  # universe, day, time: alike in all rows
+            return [known[first]] * len(values)
         return [known[value] for value in values]
 
 

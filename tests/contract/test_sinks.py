@@ -176,16 +176,19 @@ REFUSING = {
 
 def test_rows_that_only_the_database_refuses_are_isolated_by_bisection_and_can_be_retried(url, sink):
     run(url, REFUSING[url.dialect])
-    rows = [stock("nifty50", MOMENT, f"G{number}.NS") for number in range(700)]
-    rows[13], rows[511] = stock("nifty50", MOMENT, "BAD1.NS"), stock("nifty50", MOMENT, "BAD2.NS", day_low=None)
+    rows = [stock("nifty50", MOMENT, f"G{number}.NS") for number in range(1600)]
+    rows[13], rows[1599] = stock("nifty50", MOMENT, "BAD1.NS"), stock("nifty50", MOMENT, "BAD2.NS", day_low=None)
     batch = entries([session_record(), poll_record(1, stocks=rows), poll_record(2)])
     written = sink.write(STREAM, JOURNAL, Cursor(0), batch)
     assert written.dead_letters == 2
-    assert count(url, STOCK.name) == 698 + 40
+    assert count(url, STOCK.name) == 1598 + 40
     assert sink.locate(STREAM, JOURNAL) == cursor_at(batch)
     with closing(open_database(url, readonly=False)) as database:
         found = dead_letters.letters(database)
-        assert [(letter.seq, letter.row_no, letter.row) for letter in found] == [(2, 13, rows[13]), (2, 511, rows[511])]
+        assert [(letter.seq, letter.row_no, letter.row) for letter in found] == [
+            (2, 13, rows[13]),
+            (2, 1599, rows[1599]),
+        ]
         assert all("this one never" in letter.reason for letter in found)
         assert not dead_letters.retry(database, found[0]).stored
         database.execute("DROP TRIGGER no_bad")

@@ -1,0 +1,193 @@
+"""The rows of one transaction: gathered from many records, checked, stored in few statements.
+
+Rows that are refused, here or by the database, are set aside as dead letters. Runs inside `Sink.write`, between the
+fence and the cursor.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.errors import SinkRejected, SinkSchemaError
+from pipeline.model import Entry, Record, Row
+from pipeline.sinks.database import Database
+from pipeline.sinks.letters import Letter, put_letters
+from pipeline.sinks.rows import refusals
+from pipeline.tables import SESSION, TABLES, Table
+from pipeline.wire import decode
+
+RECORDED = "recording:"
+LOT_ROWS = 1500
+"""Rows gathered before they are sent: large enough for few statements, small enough to overlap with decoding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one transaction stored. `superseded`: records of a recording that a live day outranked."""
+
+    records: int = 0
+    rows: int = 0
+    dead_letters: int = 0
+    superseded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """The record that a run of rows came from, and the place of its first row among them: for dead letters."""
+
+    first: int
+    seq: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Lot:
+    """Rows of one table on their way; `places`: those of them that were sent."""
+
+    table: Table
+    rows: list[Row]
+    origins: list[_Origin]
+    places: Sequence[int]
+
+
+class Batch:
+    """One transaction's rows: gathered by table over many records, stored in few statements.
+
+    While the database is at work on a lot, the next records are decoded and checked.
+    """
+
+    def __init__(self, database: Database, stream: str, journal_id: str) -> None:
+        self._database = database
+        self._stream = stream
+        self._journal_id = journal_id
+        self._rows: dict[str, list[Row]] = {name: [] for name in TABLES}
+        self._origins: dict[str, list[_Origin]] = {name: [] for name in TABLES}
+        self._held = 0
+        self._under_way: _Lot | None = None
+        self._sources: dict[tuple[str, str], str | None] = {}
+        self._letters: list[Letter] = []
+        self._written = Written()
+
+    def store(self, entries: Sequence[Entry]) -> Written:
+        for entry in entries:
+            self._take(entry.seq, decode(entry.payload))
+            if self._held >= LOT_ROWS:
+                self._flush()
+        self._flush()
+        self._settle()
+        put_letters(self._database, self._letters)
+        return replace(self._written, dead_letters=len(self._letters))
+
+    def _take(self, seq: int, record: Record) -> None:
+        stored = self._stored_source(record)
+        recorded = record.source.startswith(RECORDED)
+        if stored is not None and recorded and not stored.startswith(RECORDED):
+            self._written = replace(self._written, superseded=self._written.superseded + 1)
+            return
+        if stored is not None and not recorded and stored.startswith(RECORDED):
+            self._flush()
+            for table in TABLES.values():
+                self._database.execute(
+                    f"DELETE FROM {table.name} WHERE universe = ? AND trade_date = ?",
+                    (record.universe, record.trade_date),
+                )
+            self._sources[record.universe, record.trade_date] = None
+        if SESSION.name in record.tables:
+            self._sources[record.universe, record.trade_date] = record.source
+        for name, rows in record.tables.items():
+            if name not in TABLES:
+                raise SinkSchemaError(f"record {record.key!r} fills table {name!r}, unknown here: upgrade this release")
+            self._origins[name].append(_Origin(len(self._rows[name]), seq, record.source))
+            self._rows[name].extend(rows)
+            self._held += len(rows)
+        self._written = replace(self._written, records=self._written.records + 1)
+
+    def _remove_day(self, universe: str, trade_date: str) -> None:
+        """Makes room for a live day: what a recording had stored of it goes."""
+        self._flush()
+        self._settle()
+        for name in TABLES:
+            self._database.execute(f"DELETE FROM {name} WHERE universe = ? AND trade_date = ?", (universe, trade_date))
+        self._sources[universe, trade_date] = None
+
+    def _stored_source(self, record: Record) -> str | None:
+        """Who filled the record's day, as far as this transaction sees; None when nobody did."""
+        day = (record.universe, record.trade_date)
+        if day not in self._sources:
+            found = self._database.query(
+                f"SELECT source FROM pipeline_session WHERE universe = ? AND trade_date = ?{self._database.for_update}",
+                day,
+            )
+            self._sources[day] = found[0][0] if found else None
+        return self._sources[day]
+
+    def _flush(self) -> None:
+        for name, rows in self._rows.items():
+            if rows:
+                self._send(TABLES[name], rows, self._origins[name])
+            self._rows[name] = []
+            self._origins[name] = []
+        self._held = 0
+
+    def _send(self, table: Table, rows: list[Row], origins: list[_Origin]) -> None:
+        refused = refusals(table, rows)
+        places: Sequence[int] = range(len(rows))
+        if refused:
+            places = [place for place in places if place not in refused]
+            self._set_aside(table, rows, origins, refused)
+        self._settle()
+        lot = _Lot(table, rows, origins, places)
+        try:
+            self._upsert(lot, places)
+        except SinkRejected:
+            self._bisect(lot, places)
+        else:
+            self._under_way = lot
+
+    def _settle(self) -> None:
+        """Waits for the lot under way and counts it; looks for the culprits when it was refused."""
+        lot, self._under_way = self._under_way, None
+        if lot is None:
+            return
+        try:
+            self._database.settle()
+        except SinkRejected:
+            self._bisect(lot, lot.places)
+        else:
+            self._count(lot.places)
+
+    def _bisect(self, lot: _Lot, places: Sequence[int]) -> None:
+        """Stores the rows at `places`; halves a refused lot until the refused rows stand alone."""
+        if not places:
+            return
+        try:
+            self._upsert(lot, places)
+            self._database.settle()
+        except SinkRejected as error:
+            if len(places) == 1:
+                self._set_aside(lot.table, lot.rows, lot.origins, {places[0]: str(error)})
+                return
+            half = len(places) // 2
+            self._bisect(lot, places[:half])
+            self._bisect(lot, places[half:])
+        else:
+            self._count(places)
+
+    def _upsert(self, lot: _Lot, places: Sequence[int]) -> None:
+        rows = lot.rows if len(places) == len(lot.rows) else [lot.rows[place] for place in places]
+        if rows:
+            self._database.upsert(lot.table, rows)
+
+    def _count(self, places: Sequence[int]) -> None:
+        self._written = replace(self._written, rows=self._written.rows + len(places))
+
+    def _set_aside(self, table: Table, rows: list[Row], origins: list[_Origin], refused: dict[int, str]) -> None:
+        for place, reason in refused.items():
+            self._letters.append(self._letter(table, rows[place], place, origins, reason))
+
+    def _letter(self, table: Table, row: Row, place: int, origins: list[_Origin], reason: str) -> Letter:
+        origin = origins[bisect_right(origins, place, key=lambda origin: origin.first) - 1]
+        row_no = place - origin.first
+        return Letter(self._stream, self._journal_id, origin.seq, table.name, row_no, reason, origin.source, row)
