@@ -40,11 +40,13 @@ class Progress:
         self._mode = mode
         self._drawn: list[str] = []
         self._shown: tuple[Any, ...] = ()
-        self._broken = False
+        self._broken = self._finished = False
 
     def update(self, status: Status) -> None:
         """Shows `status` where it says something new."""
         with self._lock:
+            if self._finished:
+                return
             if self._mode == "on":
                 self._draw(live_lines(status, self._terminal))
             elif self._mode == "plain":
@@ -54,11 +56,14 @@ class Progress:
                     self._write(self._text([poll_line(status)]))
 
     def finish(self, status: Status) -> None:
-        """Leaves the last picture standing, and writes the summary below it."""
+        """Leaves the last picture standing, and writes the summary below it, once; nothing is drawn after it."""
         with self._lock:
+            if self._finished:
+                return
             self.update(status)
             self._drawn = []
             self._write(("\n" if self._mode != "off" else "") + self._text(summary(status).splitlines()))
+            self._finished = True
 
     def keep_logs_above(self, logger: logging.Logger) -> None:
         """From now on the logger's lines on stdout and stderr go above the picture instead of through it."""

@@ -58,17 +58,18 @@ class Supervisor:
         self.status: dict[str, Any] = {}
         self.message = ""
 
-    def run(self, linger: Callable[[], None] | None = None) -> int:
-        """The main loop; returns the exit code. `linger` keeps the page up after the drain until it returns."""
+    def run(self, leave: Callable[[], bool] | None = None) -> int:
+        """The main loop; returns the exit code. After the drain the page stays up until `leave()` or a signal, if it is given."""
         self._install_signals()
         self._fleet.start()
         try:
             while (code := self._ending()) is None:
                 self._turn()
             code = self._drain(code)
-            self._report("stopped")
-            if linger is not None and not self._signals:
-                linger()
+            self._phase = "stopped"
+            self._report(self._phase)
+            while leave is not None and not self._signals and not leave():
+                self._turn()
         finally:
             self._fleet.kill()
             self._report("stopped")

@@ -8,6 +8,8 @@ import sys
 import termios
 import tty
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -45,28 +47,38 @@ def demo(loaded: Loaded) -> int:
         progress="auto",
         log_level="warning",
     )
-    return supervise(replace(loaded, settings=settings), linger=_until_key)
+    key = KeyPress()
+    try:
+        return supervise(replace(loaded, settings=settings), leave=key)
+    finally:
+        key.restore()
 
 
-def _clear(directory: object) -> None:
+def _clear(directory: Path) -> None:
     """Removes what a former demo left; only files that a run makes."""
-    from pathlib import Path
-
     for pattern in ("journal*", "status.json", "history-*.jsonl", "breadth.db*"):
-        for file in Path(str(directory)).glob(pattern):
+        for file in directory.glob(pattern):
             shutil.rmtree(file) if file.is_dir() and not file.is_symlink() else file.unlink()
 
 
-def _until_key() -> None:
-    """Waits for a key on a terminal; returns at once elsewhere."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return
-    click.echo("The page stays up until you press a key.")
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    try:
-        tty.setcbreak(descriptor)
-        select.select([descriptor], [], [])
-        sys.stdin.read(1)
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+class KeyPress:
+    """Says once that a key ends it, and is true when one was pressed; true at once when not on a terminal."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        self._before: list[Any] | None = None
+
+    def __call__(self) -> bool:
+        if not self._terminal:
+            return True
+        if self._before is None:
+            click.echo("The page stays up until you press a key.")
+            self._before = termios.tcgetattr(sys.stdin)
+            tty.setcbreak(sys.stdin)
+        return bool(select.select([sys.stdin], [], [], 0)[0])
+
+    def restore(self) -> None:
+        """The terminal as it was."""
+        if self._before is not None:
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._before)

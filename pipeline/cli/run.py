@@ -23,6 +23,7 @@ from pipeline.fleet import Fleet
 from pipeline.model import Universe
 from pipeline.process import Child
 from pipeline.progress import Progress
+from pipeline.supervisor import Supervisor
 
 ALL = tuple(spec.name for spec in fields(Settings))
 LOG = "pipeline.log"
@@ -41,8 +42,11 @@ def run(loaded: Loaded) -> int:
     return supervise(loaded)
 
 
-def supervise(loaded: Loaded, linger: Callable[[], None] | None = None) -> int:
-    """Runs the pipeline in this process and its children; returns the exit code. Raises PipelineError."""
+def supervise(loaded: Loaded, leave: Callable[[], bool] | None = None) -> int:
+    """Runs the pipeline in this process and its children; returns the exit code. Raises PipelineError.
+
+    `leave`: asked after the drain, again and again; the page stays up until it says so.
+    """
     from pipeline.lock import InstanceLock, state_directory
 
     settings = loaded.settings
@@ -63,34 +67,32 @@ def supervise(loaded: Loaded, linger: Callable[[], None] | None = None) -> int:
         file = settings.log_file or (directory / LOG if settings.cron else None)
         warnings = _configure_logs(settings, file)
         _say_first(loaded, name, (*loaded.warnings, *doubts))
-        return _supervise(settings, universe, name, warnings, linger)
+        return _supervise(settings, universe, name, warnings, leave)
 
 
 def _supervise(
-    settings: Settings, universe: Universe | None, name: str, warnings: logs.Warnings, linger: Callable[[], None] | None
+    settings: Settings, universe: Universe | None, name: str, warnings: logs.Warnings, leave: Callable[[], bool] | None
 ) -> int:
-    from pipeline.supervisor import Supervisor
-
     clock = SystemClock()
     progress = Progress(sys.stdout, settings.progress)
     progress.keep_logs_above(logging.getLogger())
     fleet = _fleet(settings, universe, name, clock)
     supervisor = Supervisor(settings, fleet, warnings, clock, progress.update)
-    code = supervisor.run(linger and (lambda: _linger(progress, supervisor, linger)))
+    code = supervisor.run(leave and (lambda: _left(progress, supervisor, leave)))
     market, polls = (supervisor.status.get(part) or {} for part in ("market", "polls"))
     session = bool(market.get("trade_date"))  # none: closed, or a recording that is complete
     if settings.cron and not session and market.get("phase") == "closed" and code == EXIT_UNFINISHED:
         return 0  # an old backlog was told by the summary of its own day, not again every half hour
-    if polls.get("planned") and session and linger is None and (settings.cron or settings.progress != "off"):
+    if polls.get("planned") and session and leave is None and (settings.cron or settings.progress != "off"):
         progress.finish(supervisor.status)
     if supervisor.message and code != EXIT_TERMINATED and not (settings.cron and code == 0):
         click.echo(f"breadth-pipeline: {supervisor.message}", err=code != 0)
     return code
 
 
-def _linger(progress: Progress, supervisor: object, linger: Callable[[], None]) -> None:
-    progress.finish(getattr(supervisor, "status", {}))
-    linger()
+def _left(progress: Progress, supervisor: Supervisor, leave: Callable[[], bool]) -> bool:
+    progress.finish(supervisor.status)
+    return leave()
 
 
 def _universe(loaded: Loaded) -> tuple[Universe | None, tuple[str, ...]]:
