@@ -59,7 +59,7 @@ class Supervisor:
         self.message = ""
 
     def run(self, leave: Callable[[], bool] | None = None) -> int:
-        """The main loop; returns the exit code. After the drain the page stays up until `leave()` or a signal, if it is given."""
+        """The main loop; returns the exit code. With `leave` the page stays up after the drain until it says so."""
         self._install_signals()
         self._fleet.start()
         try:
