@@ -24,6 +24,7 @@ from tests.mariadb import MariaDb
 
 SQLITE, MYSQL = "writer:sqlite", "writer:mysql"
 NAME = "made"
+NEVER = "1970-01-01 00:00:00"
 POLL_TABLES = tuple(table.name for table in (POLL, SNAPSHOT, SECTOR, STOCK))
 
 
@@ -50,6 +51,7 @@ class Rig:
         interval_s: int = 2,
         speed: float = 20,
         options: tuple[str, ...] = ("--heartbeat", "10s", "--drain", "20s"),
+        audit: bool = True,
         package: Path = ROOT,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -66,18 +68,18 @@ class Rig:
             directory, arguments, environment={"MYSQL_PASSWORD": "secret", **(environment or {})}, package=package
         )
         self.asks = {SQLITE: books.sqlite_asker(self.sqlite), MYSQL: self._ask_mysql}
-        self._make_tables()
+        self._make_tables(audit)
 
     def _ask_mysql(self, sql: str) -> list[tuple[Any, ...]]:
         return self.server.execute(sql, database=self.database)
 
-    def _make_tables(self) -> None:
+    def _make_tables(self, audit: bool) -> None:
         schema.ensure(DatabaseUrl.parse(f"sqlite:///{self.sqlite}"), create=True)
         schema.ensure(DatabaseUrl.parse(self.server.url(self.database)), create=True)
-        for statement in books.audit_statements("sqlite"):
-            self.execute(SQLITE, statement)
-        for statement in books.audit_statements("mysql"):
-            self.execute(MYSQL, statement)
+        if audit:
+            for role, dialect in ((SQLITE, "sqlite"), (MYSQL, "mysql")):
+                for statement in books.audit_statements(dialect):
+                    self.execute(role, statement)
 
     def execute(self, role: str, statement: str) -> None:
         """A statement to a database, past the proxy."""
@@ -137,7 +139,7 @@ class Rig:
             ((newest,),) = run("SELECT max(poll_time) FROM pipeline_poll")
             ((audit,),) = run("SELECT max(id) FROM test_audit")
             run("COMMIT")
-        return Backup(cursors, str(newest or ""), int(audit or 0))
+        return Backup(cursors, str(newest or NEVER), int(audit or 0))
 
     def restore(self, role: str, backup: Backup) -> None:
         """Puts a database back to its backup, in one transaction, whatever its writer does meanwhile."""
@@ -146,6 +148,8 @@ class Rig:
             run("SELECT seq FROM pipeline_cursor" + (" FOR UPDATE" if role == MYSQL else ""))
             for table in POLL_TABLES:
                 run(f"DELETE FROM {table} WHERE poll_time > '{backup.newest}'")
+            known = ", ".join(f"'{journal_id}'" for journal_id, _, _ in backup.cursors) or "''"
+            run(f"DELETE FROM pipeline_cursor WHERE journal_id NOT IN ({known})")
             for journal_id, seq, digest in backup.cursors:
                 where = f"WHERE journal_id = '{journal_id}'"
                 run(f"UPDATE pipeline_cursor SET seq = {seq}, digest = x'{digest}' {where}")
