@@ -7,7 +7,7 @@ judged here first and equal runs leave equal rows. What passes here and is refus
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -41,7 +41,7 @@ def is_wide(column: Column) -> bool:
 def refusals(table: Table, rows: Sequence[Row]) -> dict[int, str]:
     """{index of a row that no database may take: why}. Empty when all are good (0.4 µs a row)."""
     try:
-        msgspec.convert(rows, _rows_type(table.name, table))
+        msgspec.convert(rows, _rows_type(table))
     except msgspec.ValidationError:
         suspects: Sequence[int] = range(len(rows))
     else:
@@ -50,12 +50,32 @@ def refusals(table: Table, rows: Sequence[Row]) -> dict[int, str]:
 
 
 def _suspects_by_value(table: Table, rows: Sequence[Row]) -> Sequence[int]:
-    """All rows when a distinct value of a key or a time is malformed, else none."""
-    for place, column in enumerate(table.columns):
-        check = _value_check(table, column)
-        if check and any(check(value) for value in {row[place] for row in rows}):
+    """All rows when a key or a time among them is malformed, else none."""
+    for place, sound in _checked(table):
+        if not sound({row[place] for row in rows}):
             return range(len(rows))
     return ()
+
+
+@cache
+def _checked(table: Table) -> tuple[tuple[int, Callable[[set[Any]], bool]], ...]:
+    """(place of a column, whether all of its distinct values are sound)."""
+    found: list[tuple[int, Callable[[set[Any]], bool]]] = []
+    for place, column in enumerate(table.columns):
+        if column.kind in _LENGTHS:
+            found.append((place, _are_moments))
+        elif column.kind == "text" and column.name in table.key:
+            found.append((place, _are_names))
+    return tuple(found)
+
+
+def _are_moments(values: set[Any]) -> bool:
+    return not any(_moment_refusal(value) for value in values)
+
+
+def _are_names(values: set[Any]) -> bool:
+    """All at once: a poll has thousands of distinct symbols."""
+    return "" not in values and values == set(map(str.strip, values))
 
 
 def _refusal(table: Table, row: Row) -> str | None:
@@ -78,7 +98,7 @@ def _shown(value: object) -> str:
 
 
 @cache
-def _rows_type(_name: str, table: Table) -> Any:
+def _rows_type(table: Table) -> Any:
     types = tuple(_value_type(table, column) for column in table.columns)
     return list[tuple[types]]  # type: ignore[valid-type]
 
@@ -104,9 +124,8 @@ def _value_type(table: Table, column: Column) -> Any:
     return kind | None if nullable(table, column) else kind
 
 
-@cache
-def _value_check(table: Table, column: Column) -> Any:
-    """A further check for the few columns whose distinct values are looked at one by one; None for the others."""
+def _value_check(table: Table, column: Column) -> Callable[[Any], str | None] | None:
+    """What more is asked of one value of the column; None: nothing."""
     if column.kind in _LENGTHS:
         return _moment_refusal
     if column.kind == "text" and column.name in table.key:
