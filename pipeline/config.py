@@ -8,6 +8,7 @@ touches the state directory.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,8 @@ from pipeline.parse import address, choice, duration, existing, integer, path, s
 APP = "breadth-pipeline"
 PREFIX = "BREADTH_"
 DEFAULT_DASHBOARD = "127.0.0.1:8321"
-MASK = "***"
+_PASSWORD = re.compile(rb"://[^/@\s]*:[^\s]*@")
+"""A password in a URL."""
 
 
 def setting(parse: Any, default: str | None, help: str, metavar: str = "", **extra: Any) -> Any:
@@ -112,14 +114,17 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], cwd: Path, config
             chosen.setdefault(name, (label, value))
     parsed = {name: _parse(name, value) for name, (_, value) in chosen.items()}
     origins = {name: label for name, (label, _) in chosen.items()}
-    for spec in fields(Settings):
-        default = spec.metadata["default"]
-        if spec.name not in parsed and default is not None:
-            parsed[spec.name] = spec.metadata["parse"](flag_of(spec.name), default)
+    parsed = {**defaults(), **parsed}
     secrets = {**dotenv, **environ}
     _add_databases(parsed, origins, chosen, secrets, cwd)
     files = tuple(p for p in (dotenv_path, config) if p is not None)
     return Loaded(Settings(**parsed), origins, files, _warnings(chosen))
+
+
+def defaults() -> dict[str, Any]:
+    """{field: value} of those that have a default."""
+    given = {spec.name: spec.metadata for spec in fields(Settings) if spec.metadata["default"] is not None}
+    return {name: metadata["parse"](flag_of(name), metadata["default"]) for name, metadata in given.items()}
 
 
 def masked(name: str, value: Any) -> str:
@@ -183,7 +188,7 @@ def _from_toml(file: Path) -> dict[str, Any]:
         if isinstance(value, dict):
             raise UsageError(f"{file}: {key} must be a value, not a table")
         found[name] = masked(name, value) if isinstance(value, bool) else value
-    if b"://" in content and b"@" in content:
+    if _PASSWORD.search(content):
         _refuse_readable(file)
     return found
 

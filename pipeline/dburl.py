@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -43,9 +43,6 @@ class DatabaseUrl:
         if scheme == "sqlite":
             return cls("sqlite", path=_sqlite_path(text, rest))
         return _mysql(text, password)
-
-    def with_password(self, password: str) -> DatabaseUrl:
-        return replace(self, password=password)
 
     @property
     def masked(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import shutil
 import sys
@@ -13,10 +14,12 @@ from typing import Any
 
 import click
 
-from pipeline.cli.common import with_settings
+from pipeline.cli.common import universe_name, with_settings
 from pipeline.cli.run import supervise
-from pipeline.config import Loaded, default_state_dir
+from pipeline.config import Loaded, Settings, default_state_dir, defaults
 from pipeline.dburl import DatabaseUrl
+from pipeline.errors import UsageError
+from pipeline.journal import JournalReader
 from pipeline.lock import InstanceLock, state_directory
 
 RECORDING = "recording:in_nifty500_15m_2023-04-05"
@@ -29,29 +32,36 @@ SPEED = 400.0
 def demo(loaded: Loaded) -> int:
     """Run a recorded day of 499 NSE stocks through the real pipeline, with its live page.
 
-    Starts from a fresh state each time, and keeps the page up at the end until a key is pressed.
+    Starts from a fresh state each time, and keeps the page up at the end until a key is pressed. Only its flags count:
+    it never plays into the databases or the state directory that the environment or a file names for live runs.
     """
-    origins = loaded.origins
-    settings = loaded.settings
-    directory = settings.state_dir if "state_dir" in origins else default_state_dir("demo")
-    directory = state_directory(directory)
+    given = {name: getattr(loaded.settings, name) for name, origin in loaded.origins.items() if origin == "flag"}
+    directory = state_directory(given.get("state_dir") or default_state_dir("demo"))
+    own = {
+        "source": RECORDING,
+        "speed": SPEED,
+        "db": (DatabaseUrl("sqlite", path=directory / "breadth.db"),),
+        "dashboard": "127.0.0.1:0",
+        "progress": "auto",
+        "log_level": "warning",
+    }
+    settings = Settings(**{**defaults(), **own, **given, "state_dir": directory})
     with InstanceLock(directory / "lock"):
+        if "state_dir" in given:
+            _refuse_journal_of_another(directory, universe_name(settings, ()))
         _clear(directory)
-    settings = replace(
-        settings,
-        source=settings.source if "source" in origins else RECORDING,
-        speed=settings.speed if "speed" in origins else SPEED,
-        state_dir=directory,
-        db=settings.db if "db" in origins else (DatabaseUrl("sqlite", path=directory / "breadth.db"),),
-        dashboard=settings.dashboard or "127.0.0.1:0",
-        progress="auto",
-        log_level="warning",
-    )
     key = KeyPress()
     try:
-        return supervise(replace(loaded, settings=settings), leave=key)
+        return supervise(replace(loaded, settings=settings, origins={}), leave=key)
     finally:
         key.restore()
+
+
+def _refuse_journal_of_another(directory: Path, stream: str) -> None:
+    with contextlib.closing(JournalReader(directory)) as reader:
+        owner = reader.identity().stream if reader.path.exists() else stream
+    if owner != stream:
+        raise UsageError(f"--state-dir {directory} holds the journal of {owner}, a demo would delete it: name another")
 
 
 def _clear(directory: Path) -> None:

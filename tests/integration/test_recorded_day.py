@@ -151,5 +151,13 @@ def test_demo_runs_without_a_terminal_and_ends_with_a_summary(tmp_path):
     assert "27 polls planned, 27 taken" in done.stdout
     assert "breadth-pipeline show" in done.stdout
     assert max(len(line) for line in done.stdout.splitlines() if "/" not in line) <= 80
-    again = program.run(tmp_path, "demo", "--speed", "max")
-    assert "27 taken" in again.stdout
+    live = {"BREADTH_UNIVERSE": "sp500", "BREADTH_STATE_DIR": str(tmp_path / "live"), "MYSQL_DB": "live"}
+    again = program.run(tmp_path, "demo", "--speed", "max", **live)
+    assert "27 taken" in again.stdout, "the settings of live runs are not the demo's"
+    assert not (tmp_path / "live").exists()
+    day = ("--source", "recording:in_nifty50_5m_2026-06-18", "--speed", "max", "--polls", "1")
+    assert program.run(tmp_path, "run", *day, "--state-dir", str(tmp_path / "mine")).returncode == 0
+    refused = program.run(tmp_path, "demo", "--speed", "max", "--state-dir", str(tmp_path / "mine"))
+    assert refused.returncode == 2
+    assert "in_nifty50_5m_2026-06-18" in refused.stderr
+    assert (tmp_path / "mine" / "journal.sqlite3").exists()

@@ -96,6 +96,8 @@ def test_a_config_file_with_a_password_that_others_may_read_is_refused(tmp_path)
     file.chmod(0o644)
     with pytest.raises(ConfigError, match="chmod 600"):
         load({}, {}, tmp_path, file)
+    file.write_text('db = "mysql://u@h/x"\n')
+    assert load({}, {}, tmp_path, file).settings.db == (DatabaseUrl.parse("mysql://u@h/x"),)
 
 
 def test_the_seeds_variables_select_mysql_only_without_db(tmp_path):
