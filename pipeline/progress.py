@@ -53,7 +53,7 @@ class Progress:
                 key = _poll_key(status)
                 if key and key != self._shown:
                     self._shown = key
-                    self._write(self._text([poll_line(status)]))
+                    self._write(self._text([poll_line(status), *_sectors_below(status)]))
 
     def finish(self, status: Status) -> None:
         """Leaves the last picture standing, and writes the summary below it, once; nothing is drawn after it."""
@@ -125,7 +125,7 @@ def live_lines(status: Status, terminal: Terminal) -> list[str]:
     lines = [f"{terminal.paint(pad(title, 58), 'bold')}{terminal.paint(pad(state, -20), colour)}"]
     if poll.get("poll_time"):
         lines += _counted(poll, terminal)
-        lines += _sector_lines(section(poll, "sectors"), terminal)
+        lines += _sector_lines(section(poll, "sectors"))
     else:
         lines.append(fit(_waiting(market), WIDTH))
     lines += _stored(status)
@@ -147,6 +147,15 @@ def poll_line(status: Status) -> str:
     )
 
 
+def _sectors_below(status: Status) -> list[str]:
+    """The strongest and the weakest sector, below a poll's line; at most 79 columns."""
+    best, worst = _extremes(section(section(status, "poll"), "sectors"))
+    named = [("strong", best[0])] if best else []
+    named += [("weak", worst[-1])] if worst else []
+    cells = [f"{title} {pad(name, 12)} {up:>3} up {down:>3} down" for title, (name, up, down) in named]
+    return [" " * 9 + "  ".join(cells)] if cells else []
+
+
 def _counted(poll: Status, terminal: Terminal) -> list[str]:
     if poll.get("advances") is None:
         text = f"{clock(poll['poll_time'])}  {poll.get('outcome', '-')}: {poll.get('reason') or 'no reason stated'}"
@@ -165,24 +174,21 @@ def _counted(poll: Status, terminal: Terminal) -> list[str]:
     return lines
 
 
-def _sector_lines(sectors: Mapping[str, Any], terminal: Terminal) -> list[str]:
-    """The strongest and the weakest sectors by the share of advances among advances and declines."""
-    ranked = []
-    for name, counts in sectors.items():
-        advances, declines = counts[0], counts[1]
-        if advances + declines:
-            ranked.append((-(advances / (advances + declines)), -(advances + declines), name, advances, declines))
-    ranked.sort()
-    if not ranked:
-        return []
-    best = ranked[: _SECTORS // 2] if len(ranked) >= _SECTORS else ranked
-    worst = ranked[len(best) :][-(_SECTORS // 2) :]
+def _sector_lines(sectors: Mapping[str, Any]) -> list[str]:
     lines = []
-    for title, chosen in (("strong", best), ("weak", worst)):
-        cells = [f"{pad(name, 19)} {up:>3} up {down:>3} down" for _, _, name, up, down in chosen[:2]]
+    for title, chosen in zip(("strong", "weak"), _extremes(sectors), strict=True):
+        cells = [f"{pad(name, 19)} {up:>3} up {down:>3} down" for name, up, down in chosen[: _SECTORS // 2]]
         if cells:
             lines.append(f"{title:<7}" + " ".join(cells).rstrip())
     return lines
+
+
+def _extremes(sectors: Mapping[str, Any]) -> tuple[list[tuple[str, int, int]], list[tuple[str, int, int]]]:
+    """(strongest, weakest) as (name, advances, declines), by the share of advances among advances and declines."""
+    moved = [(name, counts[0], counts[1]) for name, counts in sectors.items() if counts[0] + counts[1]]
+    ranked = sorted(moved, key=lambda sector: (-sector[1] / (sector[1] + sector[2]), -sector[1] - sector[2], sector[0]))
+    best = ranked[: _SECTORS // 2] if len(ranked) >= _SECTORS else ranked
+    return best, ranked[len(best) :][-(_SECTORS // 2) :]
 
 
 def _stored(status: Status) -> list[str]:

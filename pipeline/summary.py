@@ -1,8 +1,10 @@
-"""What a run did, in the few lines that end it, that cron mails, and that say where to look next. Layer 2, pure."""
+"""What a run did, in the few lines that end it, that cron mails, and that say where to look next. Layer 2."""
 
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,23 +61,33 @@ def _further(status: Status) -> list[str]:
     if url and url != f"sqlite:///{directory}/breadth.db":
         where = f" --db {_quoted(url.replace(':***@', '@'))}"
     chosen = f" --universe {_quoted(universe)}" if universe else ""
-    if directory and Path(directory) != default_state_dir(universe):
-        kept = f" --state-dir {_quoted(directory)}"
-        looked = where or kept
-    else:
-        kept, looked = chosen, where
+    at_home = not directory or Path(directory) == default_state_dir(universe)
+    kept = chosen if at_home else f" --state-dir {_quoted(directory)}"
+    looked = where + chosen if where else kept
+    program = _program()
     return [
         "look further:",
-        f"  breadth-pipeline show{looked}{chosen}",
-        f"  breadth-pipeline history{looked}{chosen}",
-        f"  breadth-pipeline dashboard{where}{kept}",
-        f"  breadth-pipeline status{kept}",
-        f"  breadth-pipeline verify{where}{kept}",
+        f"  {program} show{looked}",
+        f"  {program} history{looked}",
+        f"  {program} dashboard{where}{kept}",
+        f"  {program} status{kept}",
+        f"  {program} verify{where}{kept}",
     ]
 
 
+def _program() -> str:
+    """This program as a shell finds it: by name, or by path when it is not on PATH (a checkout's)."""
+    name = "breadth-pipeline"
+    if shutil.which(name) or Path(sys.argv[0]).name != name:
+        return name
+    return _quoted(str(Path(sys.argv[0]).absolute()))
+
+
 def _quoted(text: str) -> str:
-    """`text` as one word of a shell command."""
+    """`text` as one word of a shell command; a path in the home directory with `~`."""
+    home = f"{Path.home()}/"
+    if text.startswith(home):
+        return "~/" + shlex.quote(plain(text.removeprefix(home)))
     return shlex.quote(plain(text))
 
 

@@ -125,7 +125,7 @@ def test_logs_go_above_the_picture(monkeypatch):
     assert added == f"\x1b[{drawn.count(chr(10))}A\r\x1b[Jthe database is gone\n" + drawn
 
 
-def test_elsewhere_a_poll_is_one_plain_line():
+def test_elsewhere_a_poll_is_a_plain_line_and_one_of_sectors():
     stream = io.StringIO()
     progress = Progress(stream, "auto")
     progress.update(status(poll={}))
@@ -133,8 +133,10 @@ def test_elsewhere_a_poll_is_one_plain_line():
     progress.update(status())
     progress.update(status(poll={"poll_time": "2026-11-26 09:25:00", "outcome": "skipped", "reason": "late"}))
     lines = stream.getvalue().splitlines()
-    assert [line[:8] for line in lines] == ["09:20:00", "09:25:00"]
-    assert lines[1].endswith("skipped: late")
+    assert [line[:8].strip() for line in lines] == ["09:20:00", "", "09:25:00"]
+    assert re.search(r"strong Financial S\S* +50 up +10 down  weak IT +1 up +30 down", lines[1])
+    assert lines[2].endswith("skipped: late")
+    assert max(map(len, lines)) <= 79
     assert not ESCAPE.search(stream.getvalue())
 
 
@@ -170,3 +172,11 @@ def test_the_summary_counts_the_day_and_names_backlog_and_commands():
     assert "***" in text
     for command in ("show", "history", "dashboard", "status", "verify"):
         assert re.search(rf"^  breadth-pipeline {command} .*/tmp/s", text, re.MULTILINE)
+
+
+def test_the_commands_of_the_summary_work_where_the_program_is_not_on_the_path(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("sys.argv", [str(tmp_path / "a checkout/.venv/bin/breadth-pipeline"), "demo"])
+    text = summary(status(state_dir=str(tmp_path / "state")))
+    assert "\n  ~/'a checkout/.venv/bin/breadth-pipeline' status --state-dir ~/state\n" in text
