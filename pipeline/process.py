@@ -8,6 +8,7 @@ with it: a killed user of a multiprocessing queue leaves its lock held for ever.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 import multiprocessing
 import os
@@ -30,6 +31,7 @@ from pipeline.errors import EXIT_CONFIG, EXIT_USAGE, PipelineError
 COUNTERS = ("records_written", "rows_written", "errors", "retries", "dead_letters", "superseded", "dropped")
 """Fields of reports that start at 0 in each incarnation; a Child adds them up."""
 SPAWN = multiprocessing.get_context("spawn")
+_SET_PARENT_DEATH_SIGNAL = 1
 log = logging.getLogger(__name__)
 
 
@@ -94,6 +96,9 @@ def _leave(ends: Ends, code: int) -> None:
 
 
 def _watch_parent() -> None:
+    """Ends this process with its parent; where the kernel can do it (Linux), even while this process is stopped."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
     parent = multiprocessing.parent_process()
     if parent is None:
         return

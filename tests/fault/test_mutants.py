@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.torture import mutants, ordeal
+from tests.torture.faults import FAULTS, schedule
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +30,16 @@ def test_a_mutant_whose_text_is_gone_is_an_error(tmp_path):
 
 @pytest.mark.mysql
 @pytest.mark.slow
-def test_a_short_torture_ends_clean_and_its_seed_gives_the_same_schedule(need_server, tmp_path):
+def test_a_short_torture_ends_clean(need_server, tmp_path):
     report = ordeal.run(tmp_path, 12, seed=3)
     assert report.clean, f"{report.balance}\n{report.caught}\n{report.log_tail}"
     assert sum(report.faults.values()) == 12
-    again = [fault.name for fault in ordeal.schedule(3, 12, {"root", "fiu"})]
-    assert again == [fault.name for fault in ordeal.schedule(3, 12, {"root", "fiu"})]
-    assert again != [fault.name for fault in ordeal.schedule(4, 12, {"root", "fiu"})]
+
+
+def test_a_seed_gives_its_schedule_and_a_long_torture_leaves_no_fault_out():
+    able = {"root", "fiu"}
+    names = [fault.name for fault in schedule(3, 200, able)]
+    assert names == [fault.name for fault in schedule(3, 200, able)]
+    assert names != [fault.name for fault in schedule(4, 200, able)]
+    assert set(names[: len(FAULTS)]) == {fault.name for fault in FAULTS}
+    assert "disk full" not in {fault.name for fault in schedule(3, 200, {"fiu"})}
