@@ -54,6 +54,7 @@ class Store:
     """A SQLite database and the one stream that fills it."""
 
     def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.url = DatabaseUrl.parse(f"sqlite:///{directory / 'breadth.db'}")
         schema.ensure(self.url, create=True)
         self._sink = open_sink(self.url)
@@ -223,6 +224,12 @@ def server(
         running.stop()
 
 
+def _environment(home: Path) -> dict[str, str]:
+    """Ours, without settings of the pipeline, and a home in which no pipeline ever ran."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("BREADTH_", "XDG_"))}
+    return {**kept, "HOME": str(home)}
+
+
 class Server:
     """`breadth-pipeline dashboard` as a process; `url` is where it listens."""
 
@@ -232,7 +239,12 @@ class Server:
         if state_dir is not None:
             command += ["--state-dir", str(state_dir)]
         self._process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ)
+            [*command, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=store.directory,
+            env=_environment(store.directory),
         )
         self._said: list[str] = []
         self._listening = threading.Event()
