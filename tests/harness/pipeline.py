@@ -187,10 +187,16 @@ class Pipeline:
         def found() -> int:
             row = self.row(role)
             pid = row.get("pid") or 0
-            alive = pid and psutil.pid_exists(pid) and row["state"] in ("running", "degraded", "starting")
+            alive = pid and self._owns(pid) and row["state"] in ("running", "degraded", "starting")
             return pid if alive else 0
 
         return wait_until(found, seconds, f"a running {role}")
+
+    def _owns(self, pid: int) -> bool:
+        """Whether it is our child: numbers of processes are used again."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return bool(psutil.Process(pid).ppid() == self.pid)
+        return False
 
     def wait_status(self, test: Callable[[dict[str, Any]], Any], what: str, seconds: float = 30.0) -> Any:
         return wait_until(lambda: (found := self.status()) and test(found), seconds, what)
@@ -218,7 +224,10 @@ class Pipeline:
             )
             return self.last_seq() >= before + number
 
-        wait_until(grown, seconds, f"{number} more polls in the journal")
+        try:
+            wait_until(grown, seconds, f"{number} more polls in the journal")
+        except Overdue as error:
+            raise Overdue(f"{error}\n{self.picture()}") from None
 
     def wait_stored(self, seconds: float = 60.0, *roles: str) -> int:
         """Until every database (or those of `roles`) has what the journal has now; that number."""
@@ -230,6 +239,17 @@ class Pipeline:
 
         wait_until(stored, seconds, f"record {goal} in {' and '.join(roles) or 'every database'}")
         return goal
+
+    def picture(self) -> str:
+        """What every process is doing, for the message of a failure."""
+        lines = []
+        for process in [psutil.Process(self.pid), *self.children()] if self.running else []:
+            with contextlib.suppress(psutil.Error, OSError):
+                where = Path(f"/proc/{process.pid}/wchan").read_text(encoding="ascii")
+                threads = process.num_threads()
+                lines.append(f"{process.pid} {process.status()} in {where}, {threads} threads: {process.cmdline()[:4]}")
+        rows = [f"{row['role']} {row['pid']} {row['state']}" for row in self.status().get("processes", ())]
+        return "\n".join([*lines, *rows])
 
     def log_text(self) -> str:
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""

@@ -291,12 +291,17 @@ def disk_full(it: Field) -> None:
 def io_error(it: Field) -> None:
     """The fetcher's flushes or writes fail with EIO: it exits, the next one recovers."""
     pipeline = it.rig.pipeline
-    pid = pipeline.pid_of("fetcher")
     point = it.chance.choice(("posix/io/sync/fdatasync", "posix/io/rw/pwrite*"))
     with it.fetch_fault():
-        order_failure(pipeline.environment, pid, point, 0.5)
-        it.restarted("fetcher", pid)
-        pipeline.wait_polls(2)
+        assert pipeline.stop() == 0
+        with it.failing_calls():
+            it.start()
+            pid = pipeline.pid_of("fetcher")
+            order_failure(pipeline.environment, pid, point, 0.5)
+            it.restarted("fetcher", pid)
+            pipeline.wait_polls(2)
+            assert pipeline.stop() == 0
+        it.start()
 
 
 def torn_journal(it: Field) -> None:

@@ -109,6 +109,17 @@ class Field:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)
 
+    @contextlib.contextmanager
+    def failing_calls(self) -> Iterator[None]:
+        """Runs that are started meanwhile can be ordered to fail (`order_failure`)."""
+        pipeline = self.rig.pipeline
+        own = pipeline.environment
+        pipeline.environment = own | (failing_disk_environment(pipeline.directory) or {})
+        try:
+            yield
+        finally:
+            pipeline.environment = own
+
     def restarted(self, role: str, pid: int, seconds: float = 40.0) -> int:
         """The pid of the role's next incarnation."""
         return wait_until(

@@ -61,13 +61,14 @@ def battlefield(
 ) -> Iterator[tuple[Field, set[str]]]:
     """A rig and what this machine allows (`root`, `fiu`), with a server of its own unless one is given."""
     place = directory / "rig"
-    failing = failing_disk_environment(directory)
     with ExitStack() as stack:
         server = server or stack.enter_context(running(directory / "m", options=SERVER_OPTIONS))
         mounted = stack.enter_context(small_disk(place / "disk"))
-        made = stack.enter_context(rig(place, server, options=OPTIONS, package=package, environment=failing))
+        made = stack.enter_context(rig(place, server, options=OPTIONS, package=package))
         made.pipeline.state_dir = place / "disk" / "state"
-        available = {name for name, there in (("root", mounted), ("fiu", failing is not None)) if there}
+        available = {
+            name for name, there in (("root", mounted), ("fiu", failing_disk_environment(place) is not None)) if there
+        }
         yield Field(made, random.Random(seed)), available
 
 
