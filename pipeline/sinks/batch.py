@@ -87,13 +87,7 @@ class Batch:
             self._written = replace(self._written, superseded=self._written.superseded + 1)
             return
         if stored is not None and not recorded and stored.startswith(RECORDED):
-            self._flush()
-            for table in TABLES.values():
-                self._database.execute(
-                    f"DELETE FROM {table.name} WHERE universe = ? AND trade_date = ?",
-                    (record.universe, record.trade_date),
-                )
-            self._sources[record.universe, record.trade_date] = None
+            self._remove_day(record.universe, record.trade_date)
         if SESSION.name in record.tables:
             self._sources[record.universe, record.trade_date] = record.source
         for name, rows in record.tables.items():
@@ -116,6 +110,7 @@ class Batch:
         """Who filled the record's day, as far as this transaction sees; None when nobody did."""
         day = (record.universe, record.trade_date)
         if day not in self._sources:
+            self._settle()  # else the question would be answered with the refusal of the lot under way
             found = self._database.query(
                 f"SELECT source FROM pipeline_session WHERE universe = ? AND trade_date = ?{self._database.for_update}",
                 day,

@@ -198,6 +198,15 @@ def test_rows_that_only_the_database_refuses_are_isolated_by_bisection_and_can_b
     assert count(url, STOCK.name, "symbol LIKE 'BAD%'") == 1
 
 
+def test_rows_refused_while_the_next_day_is_looked_up_are_isolated_too(url, sink):
+    run(url, REFUSING[url.dialect])
+    rows = [stock("nifty50", MOMENT, f"G{number}.NS") for number in range(1600)]
+    rows[1599] = stock("nifty50", MOMENT, "BAD.NS")
+    batch = entries([session_record(), poll_record(1, stocks=rows), session_record(day="2026-11-27")])
+    written = sink.write(STREAM, JOURNAL, Cursor(0), batch)
+    assert (written.records, written.dead_letters, count(url, STOCK.name)) == (3, 1, 1599)
+
+
 def test_recording_never_overwrites_a_live_day_and_a_live_session_removes_a_recorded_one(url, sink):
     played = "recording:day"
     recorded = entries([session_record(source=played), poll_record(1, source=played), poll_record(3, source=played)])
