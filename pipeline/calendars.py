@@ -107,11 +107,6 @@ class Calendar:
         sessions = (self.session_on(start + n * _DAY) for n in range(_FARTHEST.days))
         return next((session for session in sessions if session and session.open > after), None)
 
-    def previous_session(self, day: date) -> Session | None:
-        """The last session before a date; None when there is none within 60 days."""
-        sessions = (self.session_on(day - n * _DAY) for n in range(1, _FARTHEST.days))
-        return next((session for session in sessions if session), None)
-
     def whole_day(self, now: datetime) -> Session:
         """The exchange's present day, midnight to midnight, as a session (`--any-time`)."""
         day = now.astimezone(self.timezone).date()

@@ -5,7 +5,6 @@
     ├── UnfinishedError     exit 69   nothing was fetched, or a database lacks records after the drain
     ├── AlreadyRunningError exit 75   another instance holds the state directory
     ├── ConfigError         exit 78   settings, rights, schema or password that cannot work
-    ├── SourceError                   the source gave no usable answer for a whole poll
     ├── JournalError                  the journal cannot be written or read
     │   ├── JournalFullError          no room on the disk; try again when there is
     │   └── JournalDamagedError       bytes are not what was written
@@ -51,10 +50,6 @@ class AlreadyRunningError(PipelineError):
 
 class ConfigError(PipelineError):
     exit_code = EXIT_CONFIG
-
-
-class SourceError(PipelineError):
-    exit_code = EXIT_UNFINISHED
 
 
 class JournalError(PipelineError):

@@ -96,7 +96,7 @@ class Intake:
         journal = {
             "id": self._journal.journal_id,
             "last_seq": self._journal.last_seq,
-            "bytes": _size_bytes(self._directory / JOURNAL),
+            "bytes": sum(_size_bytes(self._directory / f"{JOURNAL}{part}") for part in ("", "-wal")),
             "free_bytes": free_bytes(self._directory),
         }
         return {"journal": journal, "unstored": self.waiting, "dropped": self.dropped}

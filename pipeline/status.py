@@ -6,9 +6,7 @@ seconds, so that the day's operations survive a restart of the page and of the p
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -60,18 +58,6 @@ def append_history(directory: Path, now: datetime, sample: dict[str, Any]) -> No
         os.write(descriptor, msgspec.json.encode(sample) + b"\n")
     finally:
         os.close(descriptor)
-
-
-def read_history(directory: Path, day: datetime) -> Iterator[dict[str, Any]]:
-    """The day's samples, oldest first; a torn last line is left out."""
-    try:
-        descriptor = os.open(history_file(directory, day), os.O_RDONLY | os.O_NOFOLLOW)
-    except OSError:
-        return
-    with os.fdopen(descriptor, "rb") as file:
-        for line in file:
-            with contextlib.suppress(msgspec.MsgspecError):
-                yield msgspec.json.decode(line)
 
 
 def prune_history(directory: Path, now: datetime) -> None:

@@ -21,7 +21,6 @@ REFUSED_BY_CLIENT = frozenset({2059, 2061, 2068})
 ALARM = frozenset({3, 1021, 1026, 1030, 1114, 1290, 1792, 1836})
 """Unavailable until somebody helps: disk or table full, read-only."""
 PACKET_TOO_LARGE = 1153
-ALREADY_EXISTS = 1050
 _HINTS = {
     1044: "grant the user rights on this database (docs/databases.md)",
     1045: "check the user and the password",

@@ -97,10 +97,6 @@ def test_a_session_is_current_from_open_to_close_inclusive(now, is_open):
     assert (session is not None) is is_open
 
 
-def test_the_previous_session_skips_holidays():
-    assert NSE.previous_session(date(2026, 6, 29)).trade_date == date(2026, 6, 25)
-
-
 def test_any_time_is_the_exchanges_own_day_even_when_it_has_23_hours():
     session = NYSE.whole_day(utc("2026-03-08 12:00"))
     assert session.trade_date == date(2026, 3, 8)
