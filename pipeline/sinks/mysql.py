@@ -73,7 +73,8 @@ def _settings(url: DatabaseUrl) -> dict[str, Any]:
         "write_timeout": WRITE_TIMEOUT_S,
         "time_zone": "+00:00",
         "sql_mode": SQL_MODE,
-        "init_command": f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}",
+        # the second one is for LOCK TABLES and ALTER TABLE: its default is a day
+        "init_command": f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}, lock_wait_timeout = {LOCK_WAIT_S}",
         "conn_attrs": {"program_name": "breadth-pipeline"},
     }
     if "unix_socket" in url.options:

@@ -46,7 +46,7 @@ def connect(url: DatabaseUrl, *, readonly: bool) -> SqliteDatabase:
         )
     except (OSError, sqlite3.Error) as error:
         raise SinkRefused(f"{url.masked}: cannot be opened: {_reason(error)}") from None
-    database = SqliteDatabase(connection, url.masked)
+    database = SqliteDatabase(connection, url.masked, path)
     try:
         if readonly:
             database.query("SELECT name FROM sqlite_master LIMIT 1")
@@ -69,9 +69,11 @@ class SqliteDatabase(Database):
     for_update = ""
     keep_existing = "ON CONFLICT DO NOTHING"
 
-    def __init__(self, connection: sqlite3.Connection, where: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, where: str, path: Path) -> None:
         self._connection = connection
         self._where = where
+        self._path = path
+        self._file = _identity(path)
         self.version = f"SQLite {sqlite3.sqlite_version}"
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -91,6 +93,9 @@ class SqliteDatabase(Database):
             self._connection.executemany(_insert(table, overwrite=False), rows)
 
     def begin(self) -> None:
+        # a file that was restored from a backup or deleted is another file: rows would go into the old one, unseen
+        if _identity(self._path) != self._file:
+            raise SinkUnavailable(f"{self._where}: the file was replaced or removed: opening it again")
         self.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
@@ -119,6 +124,14 @@ class SqliteDatabase(Database):
             yield
         except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
             raise _translated(error, self._where) from None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _insert(table: Table, *, overwrite: bool) -> str:

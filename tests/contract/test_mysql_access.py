@@ -8,14 +8,16 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from mysql.connector import Error, InterfaceError, OperationalError
 
 from pipeline import schema
 from pipeline.dburl import DatabaseUrl
-from pipeline.errors import SinkRefused, SinkUnavailable
+from pipeline.errors import SinkRefused, SinkRejected, SinkSchemaError, SinkUnavailable
 from pipeline.inspection import missing_rights, notes, problems
 from pipeline.model import Cursor
 from pipeline.prune import prune_stocks
-from pipeline.sinks import open_database, open_sink
+from pipeline.sinks import mysql, open_database, open_sink
+from pipeline.sinks.mysql_errors import translated
 from tests.contract.storage import JOURNAL, STREAM, ask, count, entries, poll_record, run, session_record
 from tests.mariadb import free_port
 
@@ -92,6 +94,38 @@ def test_wrong_password_user_or_database_is_refused_without_naming_the_password(
 def test_server_that_is_not_there_is_unavailable_not_refused():
     with pytest.raises(SinkUnavailable):
         open_sink(DatabaseUrl.parse(f"mysql://tester:secret@127.0.0.1:{free_port()}/breadth")).open()
+
+
+def test_server_that_is_too_old_is_refused(mariadb, mariadb_database, monkeypatch):
+    monkeypatch.setattr(mysql, "MINIMUM", {"MariaDB": (99, 1), "MySQL": (99, 1)})
+    with pytest.raises(SinkRefused, match=r"too old: MariaDB 99\.1 or newer"):
+        schema.ensure(DatabaseUrl.parse(mariadb.url(mariadb_database)), create=True)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "alarm"),
+    [
+        (1213, SinkUnavailable, False),
+        (2013, SinkUnavailable, False),
+        (3024, SinkUnavailable, False),
+        (1040, SinkUnavailable, False),
+        (1114, SinkUnavailable, True),
+        (1021, SinkUnavailable, True),
+        (1290, SinkUnavailable, True),
+        (1044, SinkRefused, False),
+        (1142, SinkRefused, False),
+        (1054, SinkSchemaError, False),
+        (1146, SinkSchemaError, False),
+        (1264, SinkRejected, False),
+        (4025, SinkRejected, False),
+    ],
+)
+def test_errors_are_classified_by_number_whatever_their_class(number, kind, alarm):
+    for driver_class in (Error, OperationalError, InterfaceError):
+        told = translated(driver_class("two\nlines", errno=number), "mysql://host/db")
+        assert type(told) is kind
+        assert "\n" not in str(told)
+        assert getattr(told, "alarm", False) is alarm
 
 
 def test_user_without_create_view_is_told_which_statements_failed(mariadb, mariadb_database):

@@ -355,6 +355,38 @@ def test_this_driver_still_has_what_the_prepared_way_needs(mariadb, mariadb_data
         assert database._wire is not None
 
 
+def test_locked_tables_end_the_call_as_unavailable(mariadb, mariadb_database, monkeypatch):
+    monkeypatch.setattr(mysql, "LOCK_WAIT_S", 1)
+    url = DatabaseUrl.parse(mariadb.url(mariadb_database))
+    schema.ensure(url, create=True)
+    batch = entries([session_record(), poll_record(1)])
+    with closing(mariadb.connect(mariadb_database)) as holder, closing(open_sink(url)) as sink:
+        sink.open()
+        holder.cmd_query("LOCK TABLES intraday_stock_prices READ")
+        with pytest.raises(SinkUnavailable, match="1205"):
+            sink.write(STREAM, JOURNAL, Cursor(0), batch)
+        holder.cmd_query("UNLOCK TABLES")
+        assert sink.write(STREAM, JOURNAL, sink.locate(STREAM, JOURNAL), batch).records == 2
+
+
+def test_sqlite_file_restored_from_a_backup_gets_what_it_misses(tmp_path):
+    url = DatabaseUrl.parse(f"sqlite:///{tmp_path}/breadth.db")
+    schema.ensure(url, create=True)
+    batch = entries([session_record(), poll_record(1), poll_record(2)])
+    with closing(open_sink(url)) as sink:
+        sink.write(STREAM, JOURNAL, Cursor(0), batch[:1])
+        run(url, "VACUUM INTO '" + str(tmp_path / "backup.db") + "'")
+        sink.write(STREAM, JOURNAL, cursor_at(batch[:1]), batch[1:2])
+        (tmp_path / "backup.db").rename(tmp_path / "breadth.db")
+        with pytest.raises(SinkUnavailable, match="replaced"):
+            sink.write(STREAM, JOURNAL, cursor_at(batch[:2]), batch[2:])
+        for stale in tmp_path.glob("breadth.db-*"):
+            stale.unlink()
+        assert sink.locate(STREAM, JOURNAL) == cursor_at(batch[:1])
+        sink.write(STREAM, JOURNAL, cursor_at(batch[:1]), batch[1:])
+    assert count(url, "pipeline_poll") == 2
+
+
 def test_sqlite_file_is_private_durable_and_refused_when_it_is_no_database(tmp_path):
     url = DatabaseUrl.parse(f"sqlite:///{tmp_path}/deep/breadth.db")
     schema.ensure(url, create=True)
