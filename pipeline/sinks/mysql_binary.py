@@ -26,8 +26,8 @@ BLOCK_ROWS = 512
 """Rows of a full block; the rest goes in blocks of falling powers of two, so that few statements are prepared."""
 MAX_PARAMETERS = 65_000
 MAX_STATEMENTS = 40
-REMEMBERED = 60_000
-"""Names and times whose bytes are kept."""
+REMEMBERED = 5_000
+"""Names, and times, whose bytes are kept: more than a market has symbols, little enough for memory to stay flat."""
 _PRIVATE = ("_send_cmd", "_handle_binary_result", "_socket", "_read_timeout")
 _WIRE_TYPES = {
     "int": FieldType.LONGLONG,
