@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import logging
 import multiprocessing
 import os
@@ -30,6 +31,8 @@ from pipeline.errors import EXIT_CONFIG, EXIT_USAGE, PipelineError
 
 COUNTERS = ("records_written", "rows_written", "errors", "retries", "dead_letters", "superseded", "dropped")
 """Fields of reports that start at 0 in each incarnation; a Child adds them up."""
+GC_THRESHOLDS = (50_000, 20, 20)
+"""Rows are tuples without cycles; by its default the collector would go over thousands of them at every poll."""
 SPAWN = multiprocessing.get_context("spawn")
 _SET_PARENT_DEATH_SIGNAL = 1
 log = logging.getLogger(__name__)
@@ -53,6 +56,7 @@ def child_main(target: str, plan: Any, ends: Ends) -> None:
         signal.signal(number, signal.SIG_IGN)
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    gc.set_threshold(*GC_THRESHOLDS)
     _watch_parent()
     logs.configure_child(ends.role, ends.log_queue, ends.log_level)
     reporter = health.Reporter(ends.health)

@@ -130,7 +130,8 @@ class Writer:
             self._report(state, str(error))
             return REFUSED_S
         self._retries += 1
-        self._say(logging.WARNING, str(error), "polls are journaled, tried again until it works")
+        level = logging.ERROR if getattr(error, "alarm", False) else logging.WARNING
+        self._say(level, str(error), "polls are journaled, tried again until it works")
         self._report("retrying", str(error))
         return self._backoff.next_s()
 
