@@ -29,6 +29,7 @@ HOLIDAY_S = 1800
 FETCH_GRACE_S = 60.0
 READY_S = 10
 """Before the first poll of a day the session is journaled this much ahead."""
+NOT_RUNNING, TOO_LATE = "the pipeline was not running", "its time passed before it could be taken"
 log = logging.getLogger(__name__)
 
 
@@ -86,7 +87,8 @@ class Fetcher:
             self._wait(market, self._taken_at(market, instant, following))
             at_once = index == 0 and self._settings.any_time  # "now" is not missed while a process starts
             if market.pace.passed(following) and not at_once:
-                self._skip(market, instant, "its time passed before it could be taken")
+                self._skip(market, instant, TOO_LATE)
+                log.warning("poll %s skipped: %s", local_text(instant), TOO_LATE)
             else:
                 self._poll(market, instant, following)
         self._flush()
@@ -110,7 +112,10 @@ class Fetcher:
             records.session_record(universe=market.universe, session=session, interval_s=market.interval_s, source=name)
         )
         for instant in todo.missed:
-            self._skip(market, instant, "the pipeline was not running")
+            self._skip(market, instant, NOT_RUNNING)
+        if todo.missed:
+            first, last = local_text(todo.missed[0]), local_text(todo.missed[-1])
+            log.warning("%d polls skipped (%s to %s): %s", len(todo.missed), first, last, NOT_RUNNING)
         self._report(phase="open")
         return todo
 
@@ -204,7 +209,6 @@ class Fetcher:
             )
         )
         self._tally.count(Outcome.SKIPPED, None)
-        log.warning("poll %s skipped: %s", local_text(instant), reason)
 
     def _flush(self) -> None:
         """At the end of the session what waits for room gets the drain's time."""

@@ -61,7 +61,7 @@ class Fleet:
         lived = now - child.started
         code = child.reap()
         if child.settled(code):
-            if child.fatal is not None and child is not self.fetcher:
+            if child.fatal is not None and child is not self.fetcher and not child.stopping:
                 log.error("%s stopped for good: %s", child.role, child.fatal)
             return
         if lived >= STEADY_S:

@@ -34,7 +34,8 @@ def summary(status: Status) -> str:
 
 def _last_counts(poll: Status) -> list[str]:
     if poll.get("advances") is None:
-        return []
+        reason = poll.get("reason")
+        return [f"last poll {clock(poll.get('poll_time'))} {poll['outcome']}: {fit(reason, 120)}"] if reason else []
     return [
         f"last poll {clock(poll.get('poll_time'))}: {poll['advances']} advances, {poll['declines']} declines, "
         f"{poll.get('unchanged')} unchanged, ratio {ratio(poll.get('adv_decl_ratio'))}, "
@@ -80,7 +81,7 @@ def _program() -> str:
     name = "breadth-pipeline"
     if shutil.which(name) or Path(sys.argv[0]).name != name:
         return name
-    return _quoted(str(Path(sys.argv[0]).absolute()))
+    return _quoted(str(Path(sys.argv[0]).resolve()))
 
 
 def _quoted(text: str) -> str:

@@ -174,6 +174,11 @@ def test_the_summary_counts_the_day_and_names_backlog_and_commands():
         assert re.search(rf"^  breadth-pipeline {command} .*/tmp/s", text, re.MULTILINE)
 
 
+def test_the_summary_of_a_day_that_failed_says_why():
+    failed = {"poll_time": "2026-11-26 15:35:00", "outcome": "failed", "reason": "no answer from example.org"}
+    assert "\nlast poll 15:35:00 failed: no answer from example.org\n" in summary(status(poll=failed))
+
+
 def test_the_commands_of_the_summary_work_where_the_program_is_not_on_the_path(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", "/nowhere")
