@@ -128,7 +128,8 @@ def _set_aside(database: Database) -> None:
 def _copy(database: Database, universe: str) -> None:
     for done in seed.copy(database, universe):
         left = f", {done.left_out} left out ({plain(done.reason)})" if done.left_out else ""
-        click.echo(f"  copied: {done.table}: {count(done.read, 'row')} of universe {universe}{left}")
+        rows = f"{done.read - done.left_out} of {count(done.read, 'row')}"
+        click.echo(f"  copied: {done.table}: {rows} to universe {universe}{left}")
 
 
 def _check(url: DatabaseUrl) -> int:

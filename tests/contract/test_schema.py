@@ -113,7 +113,7 @@ def test_seed_tables_are_recognised_kept_and_copied(url):
     for _ in range(2):  # again is harmless
         result = CliRunner().invoke(cli, adopt)
         assert result.exit_code == 0, (result.output, result.exception)
-        assert "intraday_stock_prices: 4 rows of universe nifty50, 1 left out" in result.output
+        assert "intraday_stock_prices: 3 of 4 rows to universe nifty50, 1 left out" in result.output
     moment = f"{DAY} 10:15:03"
     assert ask(url, "SELECT universe, poll_time, symbol, ltp FROM intraday_stock_prices ORDER BY symbol") == [
         ("nifty50", moment, "A.NS", 102.5),
