@@ -26,9 +26,7 @@ def opened(loaded: Loaded) -> Iterator[tuple[Reader, DatabaseUrl]]:
     """A reader of the first database of the settings."""
     url = loaded.settings.db[0]
     if url.path is not None and not url.path.is_file():
-        raise PipelineError(
-            f"no database at {url.path} yet: name another with --db, --universe or --state-dir"
-        )
+        raise PipelineError(f"no database at {url.path} yet: name another with --db, --universe or --state-dir")
     database = open_database(url, readonly=True)
     try:
         yield Reader(database), url

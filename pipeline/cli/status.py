@@ -95,9 +95,7 @@ def _age(found: Mapping[str, Any], now: datetime) -> float | None:
         return None
 
 
-def status_lines(
-    found: Mapping[str, Any], verdict: str, code: int, now: datetime, terminal: Terminal
-) -> list[str]:
+def status_lines(found: Mapping[str, Any], verdict: str, code: int, now: datetime, terminal: Terminal) -> list[str]:
     """The status as one table, 80 columns."""
     market, journal, queue = section(found, "market"), section(found, "journal"), section(found, "queue")
     colour = {EXIT_DONE: "green", EXIT_DEGRADED: "yellow"}.get(code, "red")
