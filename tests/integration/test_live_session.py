@@ -118,7 +118,7 @@ def test_no_network_is_a_failed_poll_with_its_reason_and_exit_69(home, yahoo):
 
 
 def test_a_restarted_fetcher_keeps_the_previous_close_and_never_polls_a_point_twice(home, yahoo):
-    run = arguments(home, yahoo, "--any-time", "--interval", "1s", "--polls", "8")
+    run = arguments(home, yahoo, "--any-time", "--interval", "1s", "--polls", "15")
     state = home / "state"
     with program.Running(home, *run) as running:
         program.until(lambda: (program.status_of(state).get("poll") or {}).get("number", 0) >= 2, "poll 2")
@@ -127,7 +127,7 @@ def test_a_restarted_fetcher_keeps_the_previous_close_and_never_polls_a_point_tw
         os.kill(program.pids(state)["fetcher"], signal.SIGKILL)
         assert running.wait() == 0, running.text
     polls = query(home, "SELECT poll_time FROM pipeline_poll")
-    assert len(polls) == len(set(polls)) == 8
+    assert len(polls) == len(set(polls)) == 15
     assert set(query(home, "SELECT DISTINCT prev_close FROM intraday_stock_prices")) == {(101.05,)}
 
 
