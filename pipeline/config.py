@@ -7,6 +7,7 @@ touches the state directory.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
@@ -198,7 +199,13 @@ def _dotenv(cwd: Path) -> tuple[Path | None, dict[str, str]]:
         candidate = directory / ".env"
         if candidate.is_file():
             _refuse_readable(candidate)
-            values = dotenv_values(candidate, interpolate=False)
+            try:
+                content = candidate.read_text(encoding="utf-8")
+            except OSError as error:
+                raise ConfigError(f"{candidate} cannot be read: {error.strerror}") from None
+            except UnicodeDecodeError:
+                raise ConfigError(f"{candidate} is not UTF-8 text: save it anew") from None
+            values = dotenv_values(stream=io.StringIO(content), interpolate=False)
             return candidate, {key: value or "" for key, value in values.items()}
     return None, {}
 

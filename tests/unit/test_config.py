@@ -90,6 +90,13 @@ def test_a_dotenv_that_others_may_read_is_refused(tmp_path):
     assert "secret" not in str(caught.value)
 
 
+def test_a_dotenv_that_is_no_text_is_one_line(tmp_path):
+    (tmp_path / ".env").write_bytes(b"MYSQL_PASSWORD=\xff\n")
+    (tmp_path / ".env").chmod(0o600)
+    with pytest.raises(ConfigError, match="not UTF-8 text"):
+        load({}, {}, tmp_path)
+
+
 def test_a_config_file_with_a_password_that_others_may_read_is_refused(tmp_path):
     file = tmp_path / "c.toml"
     file.write_text('db = "mysql://u:secret@h/x"\n')
