@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, cast
@@ -55,17 +55,25 @@ class LivePace:
 
 
 class RecordingPace:
-    """Instants are due `speed` times as fast as they were; none is ever missed. Speed None: at once."""
+    """Instants are due `speed` times as fast as they were; none is ever missed. Speed None: at once.
 
-    def __init__(self, first: datetime, interval_s: int, speed: float | None) -> None:
-        self._first, self._speed = first - timedelta(seconds=interval_s), speed
+    Polls that are in the journal already take no time: what a hole lacks is played, and then the rest.
+    """
+
+    def __init__(self, due: Sequence[datetime], interval_s: int, speed: float | None) -> None:
+        self._speed = speed
+        self._offsets_s: dict[datetime, float] = {}
+        passed_s = 0.0
+        for before, instant in zip((None, *due), due, strict=False):
+            gap_s = interval_s if before is None else (instant - before).total_seconds()
+            passed_s += min(gap_s, interval_s)
+            self._offsets_s[instant] = passed_s
         self._start = time.monotonic()
 
     def seconds_until(self, instant: datetime) -> float:
         if self._speed is None:
             return 0.0
-        due_s = (instant - self._first).total_seconds() / self._speed
-        return self._start + due_s - time.monotonic()
+        return self._start + self._offsets_s[instant] / self._speed - time.monotonic()
 
     def passed(self, following: datetime | None) -> bool:
         return False
@@ -101,8 +109,7 @@ class Market:
         polls = 1 if settings.once else settings.polls
         if not self.live:
             found = agenda.first_polls(agenda.recording(self.session, self.interval_s, known), polls)
-            first = found.due[0] if found.due else self.session.close
-            self.pace = RecordingPace(first, self.interval_s, settings.speed)
+            self.pace = RecordingPace(found.due, self.interval_s, settings.speed)
             return found
         self.pace = LivePace(clock)
         if settings.any_time:
