@@ -11,10 +11,8 @@ from typing import Any
 
 from pipeline import schema
 from pipeline.dburl import DatabaseUrl
-from pipeline.errors import JournalError
 from pipeline.journal import NAME as JOURNAL
 from pipeline.tables import POLL, SECTOR, SNAPSHOT, STOCK
-from pipeline.wire import decode
 from tests.harness import balance as books
 from tests.harness.balance import Balance, Expected
 from tests.harness.pipeline import ROOT, Pipeline, wait_until
@@ -24,6 +22,8 @@ from tests.mariadb import MariaDb
 
 SQLITE, MYSQL = "writer:sqlite", "writer:mysql"
 NAME = "made"
+BARS = 170
+"""Fourteen hours: 25,500 polls."""
 NEVER = "1970-01-01 00:00:00"
 POLL_TABLES = tuple(table.name for table in (POLL, SNAPSHOT, SECTOR, STOCK))
 
@@ -60,7 +60,7 @@ class Rig:
         self.database = server.create_database("rig")
         self.proxy = Proxy(server.port)
         self.sqlite = directory / "breadth.db"
-        recording = make_recording(directory / "recording", NAME)
+        recording = make_recording(directory / "recording", NAME, bars=BARS)
         mysql = f"mysql://tester@127.0.0.1:{self.proxy.port}/{self.database}"
         arguments = ["--source", f"recording:{recording}", "--interval", f"{interval_s}s", "--speed", str(speed)]
         arguments += ["--db", f"sqlite:///{self.sqlite}", "--db", mysql, *options]
@@ -101,19 +101,6 @@ class Rig:
         """The newest poll time of each database; "" when it has none."""
         found = (next(iter(ask("SELECT max(poll_time) FROM pipeline_poll")))[0] for ask in self.asks.values())
         return [str(time or "") for time in found]
-
-    def newest_journaled(self) -> str:
-        """The newest poll time in the journal; "" when it cannot be read just now."""
-        try:
-            reader = self.pipeline.reader()
-            last = reader.entry(reader.identity().last_seq) if reader.path.exists() else None
-            reader.close()
-        except JournalError:
-            return ""
-        if last is None:
-            return ""
-        text = decode(last.payload).key.split("|")[2]
-        return "" if text.startswith("session:") else text
 
     def taken_at(self) -> list[str]:
         """When each record of the journal was appended, in order."""

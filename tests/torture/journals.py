@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pipeline.journal import NAME
-from tests.harness import wait_until
 from tests.torture.field import Field
 
 PAGE = 4096
@@ -59,6 +59,12 @@ def _flip(it: Field, path: Path) -> None:
             file.write(bytes([byte[0] ^ it.chance.randrange(1, 256)]))
 
 
+def _polled(status: dict[str, Any]) -> str:
+    """The newest poll that this run took and journaled."""
+    poll = status.get("poll") or {}
+    return poll["poll_time"] if poll.get("stored") else ""
+
+
 def hurt(it: Field, damage: Hurt) -> None:
     """Kills everything, damages the files, starts again, and takes what was destroyed once more."""
     pipeline = it.rig.pipeline
@@ -68,7 +74,7 @@ def hurt(it: Field, damage: Hurt) -> None:
         journal = pipeline.state_dir / NAME
         damage(it, journal, journal.with_name(f"{NAME}-wal"))
         pipeline.start("--speed", "max")
-        wait_until(lambda: it.rig.newest_journaled() >= newest, 90, f"poll {newest} in the journal again")
+        pipeline.wait_status(lambda found: _polled(found) > newest, f"the polls up to {newest}, once more", 90)
         pipeline.stop()
         it.check_journals(damaged=True)
         it.start()
