@@ -15,6 +15,8 @@ import psutil
 from pipeline.process import Child
 
 VERSION = 1
+UNREACHED = ("retrying", "refused", "schema")
+"""States of a database whose cursor may not have been read yet."""
 _MARKET = ("calendar", "timezone", "phase", "trade_date", "session_open", "session_close", "next_open")
 
 
@@ -56,13 +58,15 @@ def process_row(meter: Meter, role: str, pid: int | None, state: str, beat: floa
 
 
 def database_row(child: Child, url: str, journal: dict[str, Any]) -> dict[str, Any]:
-    """A writer's database; `ahead` counts the journal's records that it does not have yet."""
+    """A writer's database; `ahead` counts the journal's records that it lacks: all, while it was not reached."""
     state = child.state
     cursor = state.get("cursor")
     ahead = state.get("ahead")
     same_journal = state.get("journal_id") == journal.get("id")
     if cursor is not None and same_journal and journal.get("last_seq") is not None:
         ahead = max(0, journal["last_seq"] - cursor)
+    elif cursor is None and state.get("database") in UNREACHED:
+        ahead = journal.get("last_seq")
     return {
         "role": child.role,
         "url": url,
