@@ -181,7 +181,7 @@ class Pipeline:
     def database(self, role: str) -> dict[str, Any]:
         return next((row for row in self.status().get("databases", ()) if row["role"].startswith(role)), {})
 
-    def pid_of(self, role: str, seconds: float = 30.0) -> int:
+    def pid_of(self, role: str, seconds: float = 60.0) -> int:
         """The pid of a role that runs; waits for it."""
 
         def found() -> int:
@@ -198,7 +198,7 @@ class Pipeline:
             return bool(psutil.Process(pid).ppid() == self.pid)
         return False
 
-    def wait_status(self, test: Callable[[dict[str, Any]], Any], what: str, seconds: float = 30.0) -> Any:
+    def wait_status(self, test: Callable[[dict[str, Any]], Any], what: str, seconds: float = 60.0) -> Any:
         return wait_until(lambda: (found := self.status()) and test(found), seconds, what)
 
     def reader(self) -> JournalReader:
@@ -214,7 +214,7 @@ class Pipeline:
         finally:
             reader.close()
 
-    def wait_polls(self, number: int = 2, seconds: float = 30.0) -> None:
+    def wait_polls(self, number: int = 2, seconds: float = 60.0) -> None:
         """Until the journal grew by `number` records."""
         before = self.last_seq()
 

@@ -131,7 +131,7 @@ def supervisor_stopped(it: Field) -> None:
     pipeline = it.rig.pipeline
     pids = {role: pipeline.pid_of(role) for role in ("fetcher", *BOTH)}
     with it.stopped(pipeline.pid):
-        pipeline.wait_polls(int(1.2 * HEARTBEAT_S / it.rig.period_s), 40)
+        pipeline.wait_polls(int(1.2 * HEARTBEAT_S / it.rig.period_s))
     pipeline.wait_polls(3)
     assert {role: pipeline.pid_of(role) for role in pids} == pids, "a child that lived was replaced"
 
@@ -233,7 +233,7 @@ def shutdown_at_once(it: Field) -> None:
             pipeline.signal(signal.SIGTERM)
             pipeline.wait_status(lambda found: found["state"] == "draining", "draining")
             pipeline.signal(signal.SIGTERM)
-            code = pipeline.wait_exit(5)
+            code = pipeline.wait_exit(15)
         finally:
             it.rig.server.thaw()
         it.start()
@@ -280,7 +280,7 @@ def disk_full(it: Field) -> None:
     with it.fetch_fault():
         ballast = fill_up(pipeline.state_dir.parent)
         try:
-            wait_until(lambda: pipeline.log_text().count("no room on the disk") > said, 30, "the full disk's error")
+            wait_until(lambda: pipeline.log_text().count("no room on the disk") > said, 60, "the full disk's error")
             assert pipeline.last_seq() > 0, "the journal cannot be read while the disk is full"
         finally:
             ballast.unlink()
@@ -340,7 +340,7 @@ def bad_row(it: Field) -> None:
     before = it.rig.dead_letters(role)
     it.rig.execute(role, POISON[role].format(f"T{it.chance.randrange(8):03d}"))
     try:
-        wait_until(lambda: it.rig.dead_letters(role) >= before + 2, 40, f"dead letters in {role}")
+        wait_until(lambda: it.rig.dead_letters(role) >= before + 2, 60, f"dead letters in {role}")
     finally:
         it.rig.execute(role, "DROP TRIGGER test_poison")
     pipeline.wait_polls(1)

@@ -120,7 +120,7 @@ class Field:
         finally:
             pipeline.environment = own
 
-    def restarted(self, role: str, pid: int, seconds: float = 40.0) -> int:
+    def restarted(self, role: str, pid: int, seconds: float = 60.0) -> int:
         """The pid of the role's next incarnation."""
         return wait_until(
             lambda: (now := self.rig.pipeline.row(role).get("pid")) and now != pid and now, seconds, f"a new {role}"
