@@ -30,7 +30,9 @@ class PageServer:
         self, *arguments: str, host: str = "127.0.0.1", port: int = 0, preexec: Callable[[], None] | None = None
     ) -> None:
         command = [sys.executable, "-m", "pipeline", "dashboard", "--listen", f"{host}:{port}", *arguments]
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("BREADTH_", "MYSQL_"))}
+        foreign = ("BREADTH_", "MYSQL_", "XDG_")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
+        environment = {**kept, "HOME": os.devnull}  # no pipeline ever ran in that home
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=preexec
         )

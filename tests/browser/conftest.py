@@ -20,6 +20,7 @@ from pipeline.session import session_grid
 from pipeline.sinks import open_database
 from tests.browser import stage
 from tests.browser.browsing import Watched, chromium, launch, watched
+from tests.page_server import PageServer
 
 TWO_HOURS = timedelta(hours=2)
 UNIVERSE = "in_nifty50_5m_2026-06-19"
@@ -59,7 +60,7 @@ def visitor(browser: Browser) -> Callable[..., AbstractContextManager[Watched]]:
 class Recorded:
     """The two recorded days, as one universe of one database, and the server over it."""
 
-    server: stage.Server
+    server: PageServer
     store: stage.Store
     first: date
     second: date

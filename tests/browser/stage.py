@@ -6,13 +6,8 @@ open now" holds whenever the tests run.
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -25,11 +20,11 @@ from pipeline.dburl import DatabaseUrl
 from pipeline.model import Answer, Cursor, Entry, Member, Outcome, Quote, Record, Session, Universe
 from pipeline.sinks import open_sink
 from pipeline.sources.recording import Recording, open_recording
+from tests.page_server import PageServer
 
 INDIA = ZoneInfo("Asia/Kolkata")
 AMERICA = ZoneInfo("America/New_York")
 HOSTILE = "<img src=x onerror=alert(1)>"
-STARTED_S = 20
 
 
 def zone_at_daytime(now: datetime) -> ZoneInfo:
@@ -54,7 +49,6 @@ class Store:
     """A SQLite database and the one stream that fills it."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
         self.url = DatabaseUrl.parse(f"sqlite:///{directory / 'breadth.db'}")
         schema.ensure(self.url, create=True)
         self._sink = open_sink(self.url)
@@ -213,72 +207,14 @@ def hostile(universe: Universe) -> Universe:
 
 
 @contextmanager
-def server(
-    store: Store, *, state_dir: Path | None = None, port: int = 0, options: Sequence[str] = ()
-) -> Iterator[Server]:
+def server(store: Store, *, state_dir: Path | None = None, port: int = 0) -> Iterator[PageServer]:
     """The real `breadth-pipeline dashboard` over the store."""
-    running = Server(store, state_dir, port, options)
+    more = () if state_dir is None else ("--state-dir", str(state_dir))
+    running = PageServer("--db", f"sqlite:///{store.url.path}", *more, port=port)
     try:
         yield running
     finally:
         running.stop()
-
-
-def _environment(home: Path) -> dict[str, str]:
-    """Ours, without settings of the pipeline, and a home in which no pipeline ever ran."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("BREADTH_", "XDG_"))}
-    return {**kept, "HOME": str(home)}
-
-
-class Server:
-    """`breadth-pipeline dashboard` as a process; `url` is where it listens."""
-
-    def __init__(self, store: Store, state_dir: Path | None, port: int, options: Sequence[str]) -> None:
-        masked = f"sqlite:///{store.url.path}"
-        command = [sys.executable, "-m", "pipeline", "dashboard", "--db", masked, "--listen", f"127.0.0.1:{port}"]
-        if state_dir is not None:
-            command += ["--state-dir", str(state_dir)]
-        self._process = subprocess.Popen(
-            [*command, *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=store.directory,
-            env=_environment(store.directory),
-        )
-        self._said: list[str] = []
-        self._listening = threading.Event()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        if not self._listening.wait(STARTED_S) or not self.url:
-            self.stop()
-            raise AssertionError(f"the dashboard did not start: {''.join(self._said)}")
-
-    def _read(self) -> None:
-        self.url = ""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._said.append(line)
-            if "http://" in line and not self.url:
-                self.url = "http://" + line.split("http://", 1)[1].split()[0]
-                self._listening.set()
-        self._listening.set()
-
-    @property
-    def port(self) -> int:
-        return int(self.url.rstrip("/").rsplit(":", 1)[1])
-
-    def stop(self) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-        self._process.wait()
-        self._reader.join(5)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
 
 
 def write_status(directory: Path, universe: str, *, state: str = "healthy", **changes: object) -> None:

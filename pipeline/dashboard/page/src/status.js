@@ -79,7 +79,7 @@ const STATES = {
   }),
   delayed: (state) => ({ pill: pill(`Delayed ${span(state.delay_s)}`, "info"), banner: null }),
   closed: (state, about) => ({ pill: pill("Closed", "plain"), banner: banner("info", closedText(state, about)) }),
-  live: () => ({ pill: pill("Live", "ok", true), banner: null }),
+  live: () => ({ pill: pill("Live", "ok"), banner: null }),
 };
 
 function noDataText(state) {

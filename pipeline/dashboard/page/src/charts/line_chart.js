@@ -4,11 +4,12 @@
 //   series: [{name, values, axis, colour, split?, area?, dashed?}], borders: [{x, label}], areas: [{from, to}],
 //   readout(i) → text, summary → text, table: {caption, heads, rows() → arrays of text}}. `colour` names a CSS variable.
 
-import { effectiveTheme, onPreference } from "../prefs.js";
+import { effectiveTheme, onPreference, preferences } from "../prefs.js";
 import { h, oncePerFrame, setAttribute, setText } from "../ui/dom.js";
 import { nearest } from "./scale.js";
 
 const library = import("./echarts.js");
+const FONT = "Inter, system-ui, sans-serif";
 const PAD = { top: 10, bottom: 24 };
 
 /** Values of the theme's variables, read once per theme: each reading would make the browser compute its styles. */
@@ -44,11 +45,12 @@ export class LineChart {
     this.stage.addEventListener("keydown", (event) => this.key(event));
     this.stage.addEventListener("blur", () => this.select(null));
     this.details.addEventListener("toggle", () => this.fillTable());
-    this.resizer = new ResizeObserver(() => {
-      this.chart?.resize();
+    new ResizeObserver(([{ contentRect }]) => {
+      const { width, height } = contentRect;
+      [this.width, this.height] = [width, height];
+      if (width && height) this.chart?.resize({ width, height });
       this.draw();
-    });
-    this.resizer.observe(this.canvas);
+    }).observe(this.canvas);
     onPreference(() => this.draw());
     document.fonts.ready.then(() => this.draw());
   }
@@ -56,16 +58,20 @@ export class LineChart {
   show(model) {
     this.model = model;
     if (this.at !== null && this.at >= model.x.length) this.at = null;
-    this.draw();
+    if (this.chart) this.paint();
+    else this.draw();
   }
 
   async paint() {
-    if (!this.model || !this.canvas.isConnected || this.canvas.clientWidth === 0) return;
+    if (!this.model || !this.canvas.isConnected || !this.width) return;
     if (!this.chart) {
       const { init } = await library;
       if (!this.chart) this.chart = init(this.canvas, null, { renderer: "canvas" });
     }
-    this.chart.setOption(this.option(), { notMerge: true, lazyUpdate: false });
+    const option = this.option();
+    const shape = JSON.stringify([effectiveTheme(), preferences().palette, option.yAxis.length, option.series.map(({ name }) => name)]);
+    this.chart.setOption(option, { notMerge: shape !== this.shape });
+    this.shape = shape;
     setAttribute(this.stage, "aria-valuemin", "0");
     setAttribute(this.stage, "aria-valuemax", String(Math.max(0, this.model.x.length - 1)));
     this.tell();
@@ -82,7 +88,7 @@ export class LineChart {
     return {
       animation: false,
       darkMode: effectiveTheme() === "dark",
-      textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
+      textStyle: { fontFamily: FONT },
       grid: { ...this.pads, ...PAD, outerBoundsMode: "none" },
       xAxis: {
         type: "value",
@@ -110,7 +116,7 @@ export class LineChart {
 
   /** As many tick labels as the width has room for; those at a day's border stay. */
   fitting(ticks) {
-    const room = Math.max(2, Math.floor((this.canvas.clientWidth - this.pads.left - this.pads.right) / 62));
+    const room = Math.max(2, Math.floor((this.width - this.pads.left - this.pads.right) / 62));
     const every = Math.ceil(ticks.length / room);
     return ticks.filter((tick, i) => tick.keep || (i % every === 0 && !ticks.some((other) => other.keep && other !== tick && Math.abs(other.value - tick.value) / (this.model.xMax - this.model.xMin) < 0.8 / room)));
   }
@@ -161,7 +167,7 @@ export class LineChart {
     };
     const stops = [[0, "--up"], [0.5, "--up"], [0.5, "--down"], [1, "--down"]];
     const colorStops = stops.map(([offset, name]) => ({ offset, color: shade(name) }));
-    return { type: "linear", x: 0, y: PAD.top, x2: 0, y2: this.canvas.clientHeight - PAD.bottom, global: true, colorStops };
+    return { type: "linear", x: 0, y: PAD.top, x2: 0, y2: this.height - PAD.bottom, global: true, colorStops };
   }
 
   point(event) {
@@ -201,7 +207,7 @@ export class LineChart {
     setAttribute(this.stage, "aria-valuetext", i < 0 ? model.empty ?? "No values yet." : model.readout(i));
     this.cross.hidden = this.at === null;
     if (this.at === null) return;
-    const room = this.canvas.clientWidth - this.pads.left - this.pads.right;
+    const room = this.width - this.pads.left - this.pads.right;
     const px = this.pads.left + (room * (model.x[i] - model.xMin)) / (model.xMax - model.xMin || 1);
     this.cross.style.transform = `translateX(${px}px)`;
   }
@@ -225,7 +231,7 @@ export class LineChart {
     pen.fillRect(0, 0, sheet.width, sheet.height);
     pen.drawImage(drawn, 0, head);
     pen.fillStyle = css("--ink");
-    pen.font = `600 26px ${getComputedStyle(document.body).fontFamily}`;
+    pen.font = `600 26px ${FONT}`;
     pen.fillText(title, 24, 38);
     return new Promise((done) => sheet.toBlob(done, "image/png"));
   }

@@ -4,7 +4,7 @@
 import { arrow, price, short, signed, signedPercent } from "../format.js";
 import { prefer, preferences } from "../prefs.js";
 import { segments } from "../ui/controls.js";
-import { h, setClass, setText } from "../ui/dom.js";
+import { h, setAttribute, setClass, setText } from "../ui/dom.js";
 import { layOut, neighbour, weightsOf } from "./heat_layout.js";
 import { changeOf, colourStep, shortSymbol, statusName, statusWords, stepClass } from "./stocks.js";
 
@@ -32,8 +32,10 @@ export class HeatMap {
     this.stage.addEventListener("focusout", () => this.showTip(null));
     this.stage.addEventListener("pointerover", (event) => this.showTip(tileOf(event)));
     this.stage.addEventListener("pointerleave", () => this.showTip(null));
-    new ResizeObserver(() => {
-      if (this.snapshot && this.stage.clientWidth !== this.laidWidth) this.update(this.snapshot);
+    // Sizes come from here: to ask the element between two changes would make the browser lay the page out each time.
+    new ResizeObserver(([{ contentRect }]) => {
+      [this.width, this.height] = [contentRect.width, contentRect.height];
+      if (this.snapshot) this.update(this.snapshot);
     }).observe(this.stage);
   }
 
@@ -49,7 +51,7 @@ export class HeatMap {
     if (!stocks) return setText(this.note, "Prices of single stocks are not stored here (the pipeline runs with --no-stocks).");
     const { area } = preferences();
     this.area.show(area);
-    const key = `${snapshot.members} ${snapshot.trade_date} ${area} ${this.stage.clientWidth}`;
+    const key = `${snapshot.members} ${snapshot.trade_date} ${area} ${this.width} ${this.height}`;
     if (key !== this.laidKey || performance.now() - this.laidAt > RELAYOUT_MS) this.layOut(snapshot, area, key);
     this.colour(stocks);
     if (this.tipFor) this.fillTip();
@@ -57,12 +59,10 @@ export class HeatMap {
 
   layOut(snapshot, area, key) {
     const { stocks, sector_names: names } = snapshot;
-    const width = this.stage.clientWidth;
-    const height = this.stage.clientHeight;
+    const { width, height } = this;
     if (!width || !height) return;
     if (this.members !== snapshot.members) this.makeTiles(snapshot);
     this.laidKey = key;
-    this.laidWidth = width;
     this.laidAt = performance.now();
     const { groups, tiles } = layOut(width, height, weightsOf(stocks, area), stocks.sector, names);
     this.boxes = tiles;
@@ -71,6 +71,7 @@ export class HeatMap {
       const tile = this.tiles[box.i];
       place(tile.button, box);
       tile.size = box.width >= 64 && box.height >= 40 ? "big" : box.width >= 44 && box.height >= 30 ? "mid" : "small";
+      if (tile.size !== "small") setAttribute(tile.button, "aria-label", null);
       made.get(stocks.sector[box.i]).append(tile.button);
     }
     const focused = this.stage.contains(document.activeElement) ? document.activeElement : null;
@@ -91,7 +92,7 @@ export class HeatMap {
     this.tiles = stocks.symbol.map((symbol, i) => {
       const change = h("span", { class: "tile-change" });
       const button = h("button", { type: "button", tabindex: "-1", "aria-describedby": "heat-tip", data: { i } }, h("span", { class: "tile-symbol", text: shortSymbol(symbol) }), change);
-      return { button, change, size: "small" };
+      return { button, change, symbol: shortSymbol(symbol), size: "small" };
     });
   }
 
@@ -100,7 +101,8 @@ export class HeatMap {
       const tile = this.tiles[i];
       const change = changeOf(stocks, i);
       const text = change === null ? statusWords(stocks.status[i]) : signed(change, 2);
-      setText(tile.change, text);
+      if (tile.size === "small") setAttribute(tile.button, "aria-label", `${tile.symbol} ${text}`);
+      else setText(tile.change, text);
       const absent = change === null ? " tile-absent" : "";
       setClass(tile.button, `tile-stock tile-${tile.size} ${stepClass(colourStep(change))}${absent}`);
     }
@@ -134,9 +136,9 @@ export class HeatMap {
     if (!button) return;
     if (document.activeElement === button) this.rove(Number(button.dataset.i));
     this.fillTip();
-    const left = Math.min(button.offsetLeft + 8, this.stage.clientWidth - this.tip.offsetWidth - 4);
+    const left = Math.min(button.offsetLeft + 8, this.width - this.tip.offsetWidth - 4);
     const below = button.offsetTop + button.offsetHeight + 6;
-    const fits = below + this.tip.offsetHeight < this.stage.clientHeight;
+    const fits = below + this.tip.offsetHeight < this.height;
     this.tip.style.left = `${Math.max(0, left)}px`;
     this.tip.style.top = `${fits ? below : Math.max(0, button.offsetTop - this.tip.offsetHeight - 6)}px`;
   }

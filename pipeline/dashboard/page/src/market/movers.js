@@ -2,7 +2,7 @@
 
 import { arrow, direction, price, short, signedPercent } from "../format.js";
 import { segments, sortableHeads } from "../ui/controls.js";
-import { h, setClass, setText } from "../ui/dom.js";
+import { h, setAttribute, setClass, setText } from "../ui/dom.js";
 import { shortSymbol, statusWords, stockRows } from "./stocks.js";
 
 const SHOWN = 50;
@@ -104,7 +104,7 @@ function makeRow() {
 function fillRow(element, row) {
   const [head, last, change, volume] = element.children;
   setText(head.firstElementChild, shortSymbol(row.symbol));
-  if (element.title !== row.name) element.title = row.name;
+  setAttribute(element, "title", row.name);
   setText(last, price(row.last));
   setText(change, row.change === null ? statusWords(row.status) : `${arrow(row.change)} ${signedPercent(row.change)}`);
   setClass(change, row.change === null ? "flat" : direction(row.change));
