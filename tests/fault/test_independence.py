@@ -151,7 +151,7 @@ def test_rows_no_database_takes_are_dead_letters_and_their_neighbours_are_stored
     recording = make_recording(tmp_path / "recording", "p", bars=3)
     database = own_mariadb.create_database()
     urls = [f"sqlite:///{tmp_path}/p.db", own_mariadb.url(database)]
-    run = ["--source", f"recording:{recording}", "--speed", "max"]
+    run = ["--source", f"recording:{recording}", "--speed", "max", "--min-free-mb", "1000000000"]
     pipeline = Pipeline(tmp_path, [*run, *(part for url in urls for part in ("--db", url))])
     journal = Journal.open(pipeline.state_dir, "p")
     for number, wrong in enumerate(WRONG):
@@ -169,3 +169,4 @@ def test_rows_no_database_takes_are_dead_letters_and_their_neighbours_are_stored
         stored = list(ask("SELECT symbol FROM intraday_stock_prices WHERE trade_date = '2026-11-26' ORDER BY 1"))
         assert [symbol for (symbol,) in stored] == ["AAA"] * len(WRONG) + ["ZZZ"] * len(WRONG)
     assert "were refused by" in pipeline.log_text()
+    assert "journaling stops when it is full" in pipeline.log_text(), "the alarm comes before the failure"
