@@ -61,6 +61,7 @@ class Fetcher:
         self._went = False
         self._started = time.monotonic()
         self._delay_s = 0
+        self._trouble: str | None = None
 
     def run(self) -> None:
         """Opens the journal and the market, then takes the session's polls."""
@@ -237,8 +238,7 @@ class Fetcher:
     ) -> None:
         """Reports the poll and warns about what its reader should know."""
         self._tally.count(outcome, snapshot)
-        if outcome is not Outcome.TAKEN:
-            log.warning("poll %s %s: %s", local_text(instant), outcome.value, reason)
+        self._warn(instant, None if outcome is Outcome.TAKEN else f"{outcome.value}: {reason}")
         self._report(
             poll=self._tally.poll(instant, answer, snapshot, outcome, reason, stored),
             sectors={name: [c.advances, c.declines] for name, c in snapshot.sectors.items()},
@@ -246,6 +246,14 @@ class Fetcher:
         if self._tally.no_trade_yet and self._suspicious(market, instant):
             self._tally.no_trade_yet = False
             log.warning("%s", market.holiday_hint())
+
+    def _warn(self, instant: datetime, trouble: str | None) -> None:
+        """Tells what is wrong with the polls when it begins, changes and ends, not at each of them."""
+        if trouble is not None and trouble != self._trouble:
+            log.warning("poll %s %s", local_text(instant), trouble)
+        elif trouble is None and self._trouble is not None:
+            log.info("poll %s taken: nothing is missing any more", local_text(instant))
+        self._trouble = trouble
 
     def _report(self, **changes: Any) -> None:
         self._reporter.report(

@@ -132,9 +132,10 @@ def test_a_recording_never_overwrites_a_live_day_and_a_live_day_replaces_a_recor
     url = f"sqlite:///{tmp_path}/day.db"
     recording = ["--source", "recording:in_nifty50_5m_2026-06-18", "--speed", "max", "--db", url]
     universe = tmp_path / "mine.csv"
-    universe.write_text("yahoo_symbol\nRELIANCE.NS\nTCS.NS\n")
+    universe.write_text("yahoo_symbol\nRELIANCE.NS\nTCS.NS\nABSENT.NS\n")
     first = program.run(tmp_path, "run", *recording, "--universe", str(universe), "--state-dir", str(tmp_path / "a"))
     assert first.returncode == 0, first.stderr
+    assert first.stderr.count("ABSENT.NS") == 1, "trouble that stays is told once, not at each of 75 polls"
     assert {row["source"] for row in counted(url, ["source"])} == {"recording:in_nifty50_5m_2026-06-18"}
     database = open_database(DatabaseUrl.parse(url), readonly=False)
     database.execute("UPDATE pipeline_session SET source = 'yahoo'", ())
