@@ -37,8 +37,8 @@ def _last_counts(poll: Status) -> list[str]:
         reason = poll.get("reason")
         return [f"last poll {clock(poll.get('poll_time'))} {poll['outcome']}: {fit(reason, 120)}"] if reason else []
     return [
-        f"last poll {clock(poll.get('poll_time'))}: {poll['advances']} advances, {poll['declines']} declines, "
-        f"{poll.get('unchanged')} unchanged, ratio {ratio(poll.get('adv_decl_ratio'))}, "
+        f"last poll {clock(poll.get('poll_time'))}: {poll['advances']} up, {poll['declines']} down, "
+        f"{poll.get('unchanged')} same, ratio {ratio(poll.get('adv_decl_ratio'))}, "
         f"{plain(poll.get('market_sentiment') or '-')}"
     ]
 

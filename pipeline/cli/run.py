@@ -83,7 +83,7 @@ def _supervise(
     session = bool(market.get("trade_date"))  # none: closed, or a recording that is complete
     if settings.cron and not session and market.get("phase") == "closed" and code == EXIT_UNFINISHED:
         return 0  # an old backlog was told by the summary of its own day, not again every half hour
-    if polls.get("planned") and session and leave is None and (settings.cron or settings.progress != "off"):
+    if polls.get("planned") and session and (settings.cron or settings.progress != "off"):
         progress.finish(supervisor.status)
     if supervisor.message and code != EXIT_TERMINATED and not (settings.cron and code == 0):
         click.echo(f"breadth-pipeline: {supervisor.message}", err=code != 0)

@@ -167,6 +167,8 @@ def test_the_summary_counts_the_day_and_names_backlog_and_commands():
     text = summary(status(universe="nifty50"))
     assert "75 polls planned, 72 taken (2 partial), 2 skipped, 1 failed" in text
     assert "lowest coverage 50.0 %" in text
+    assert "\nlast poll 09:20:00: 1310 up, 1170 down, 112 same, ratio 1.82, SLIGHTLY BULLISH\n" in text
+    assert max(len(line) for line in text.splitlines() if "/" not in line) <= 79
     assert "123,456 rows, nothing waiting" in text
     assert "11 records left in the journal for the next start, 1 row refused" in text
     assert "***" in text
