@@ -92,6 +92,7 @@ class Day:
         index: Quote | None = None,
         fetched_at: datetime | None = None,
         reason: str | None = None,
+        stocks: bool = True,
     ) -> Record:
         missing = frozenset(symbol for symbol in self.universe.symbols if symbol not in quotes)
         answer = Answer(quotes, missing=missing, index=index, requests=10, duration_s=0.8, reason=reason)
@@ -105,6 +106,7 @@ class Day:
             snapshot=breadth.compute(self.universe, answer.quotes, frozen, self.session),
             fetched_at=fetched_at or instant + timedelta(seconds=1),
             index=self.universe.index,
+            stocks=stocks,
         )
 
     def unpolled(self, instant: datetime, outcome: Outcome, reason: str) -> Record:
@@ -145,25 +147,33 @@ def _moved(quote: Quote, then: Session, now: Session, delay_s: int | None) -> Qu
 class Walk:
     """Made-up prices of a universe that move each step; the same seed walks the same way."""
 
-    def __init__(self, universe: Universe, closes: Mapping[str, int], seed: int = 7, index: int | None = None) -> None:
+    def __init__(
+        self,
+        universe: Universe,
+        closes: Mapping[str, int],
+        volumes: Mapping[str, int],
+        seed: int = 7,
+        index: int | None = None,
+    ) -> None:
+        """`volumes`: of a whole day of 376 steps; `closes`: in units; `index`: where its index begins, in units."""
         self.universe = universe
         self._random = random.Random(seed)
         self._last = {symbol: closes.get(symbol) or 1_000_000 for symbol in universe.symbols}
         self._before = dict(self._last)
         self._sector = {member.symbol: member.sector for member in universe.members}
         self._lean = {sector: self._random.gauss(0, 0.25) for sector in sorted(set(self._sector.values()))}
-        self._volume = {symbol: int(self._random.paretovariate(1.1) * 4_000) for symbol in universe.symbols}
+        self._volume = {symbol: volumes.get(symbol, 0) / 376 for symbol in universe.symbols}
         self._traded = dict.fromkeys(universe.symbols, 0)
         self._index_first = self._index = index
         self._wind = 0.0
 
     def step(self, instant: datetime, size: float = 1.0) -> dict[str, Quote]:
         """Everybody's next price: a market's wind, a sector's lean, its own chance."""
-        self._wind = 0.9 * self._wind + self._random.gauss(0, 0.022) * size
+        self._wind = 0.9 * self._wind + self._random.gauss(0, 0.005) * size
         moved = 0.0
         for symbol in self.universe.symbols:
             own = self._random.gauss(0, 0.1)
-            percent = size * (self._wind + 0.02 * self._lean[self._sector[symbol]] + own)
+            percent = size * (self._wind + 0.008 * self._lean[self._sector[symbol]] + own)
             self._last[symbol] = max(500, round(self._last[symbol] * (1 + percent / 100) / 500) * 500)
             self._traded[symbol] += int(self._volume[symbol] * self._random.uniform(0.2, 1.8))
             moved += percent
@@ -217,9 +227,11 @@ def server(store: Store, *, state_dir: Path | None = None, port: int = 0) -> Ite
         running.stop()
 
 
-def write_status(directory: Path, universe: str, *, state: str = "healthy", **changes: object) -> None:
+def write_status(
+    directory: Path, universe: str, *, state: str = "healthy", now: datetime | None = None, **changes: object
+) -> None:
     """The status a running pipeline would leave; written again it is fresh again."""
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     directory.mkdir(parents=True, exist_ok=True)
     status_file.write(directory, {**_status(universe, now), "state": state, **changes})
 
@@ -273,12 +285,12 @@ def process(
     }  # fmt: skip
 
 
-def write_history(directory: Path, span: timedelta, step_s: float = 5.0) -> None:
+def write_history(directory: Path, span: timedelta, now: datetime | None = None, step_s: float = 5.0) -> None:
     """The day's history as the supervisor appends it, up to now."""
     directory.mkdir(parents=True, exist_ok=True)
     chance = random.Random(3)
     role = "writer:sqlite:breadth.db"
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     start = now - span
     rows = errors = retries = 0
     for number in range(int(span.total_seconds() / step_s)):

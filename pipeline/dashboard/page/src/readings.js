@@ -1,5 +1,7 @@
 // What each number says, in one line: pure functions of a snapshot's values, thresholds from the literature on breadth.
 
+import { percent } from "./format.js";
+
 /** Arms Index: average volume of a decliner over that of an advancer. */
 export function trin(value) {
   if (value === null || value === undefined) return "needs advances and declines with volume";
@@ -74,6 +76,6 @@ export function coverage(traded, size) {
 
 export function index(change) {
   if (change === null || change === undefined) return "no index in this universe";
-  if (Math.abs(change) < 0.05) return "unchanged";
-  return "on the day";
+  if (Math.abs(change) < 0.005) return "unchanged";
+  return `${change > 0 ? "up" : "down"} ${percent(Math.abs(change), 2)}`;
 }

@@ -4,6 +4,19 @@ import { arrow, direction, number, percent, price, signed, signedPercent, signed
 import * as readings from "../readings.js";
 import { h, setClass, setText } from "../ui/dom.js";
 
+const INDEX_NAMES = {
+  "^NSEI": "Nifty 50",
+  "^CRSLDX": "Nifty 500",
+  "^CNX100": "Nifty 100",
+  "^CNX200": "Nifty 200",
+  "^NSEBANK": "Nifty Bank",
+  "^CNXIT": "Nifty IT",
+  "^NSMIDCP": "Nifty Next 50",
+  "^GSPC": "S&P 500",
+  "^NDX": "Nasdaq 100",
+  "^DJI": "Dow Jones",
+};
+
 const indexChange = (market) =>
   market.index_ltp === null || !market.index_prev_close ? null : (100 * (market.index_ltp - market.index_prev_close)) / market.index_prev_close;
 
@@ -15,9 +28,9 @@ const TILES = [
   ["index", "Index", (market) => {
     const change = indexChange(market);
     return {
-      name: market.index_symbol ?? "Index",
+      name: INDEX_NAMES[market.index_symbol] ?? market.index_symbol ?? "Index",
       value: price(market.index_ltp),
-      reading: change === null ? readings.index(null) : `${arrow(change)} ${signedPercent(change)} ${readings.index(change)}`,
+      reading: change === null ? readings.index(null) : `${arrow(change)} ${readings.index(change)}`,
       from: market.index_prev_close ? `before ${price(market.index_prev_close)}` : "",
       tone: direction(change),
       hidden: !market.index_symbol && market.index_ltp === null,

@@ -52,6 +52,7 @@ export class OperationsView {
   async load() {
     clearTimeout(this.timer);
     const { range } = this;
+    if (!this.app.link.everOpen) return; // the server's clock is not known yet
     try {
       const since = Math.floor(this.app.now() / 1000) - range;
       const history = await this.app.get("api/v1/operations/history", { since, points: POINTS });
@@ -66,7 +67,7 @@ export class OperationsView {
 
   update(changed) {
     const { operations } = this.app;
-    if (changed.has("route")) this.load();
+    if (changed.has("route") || (changed.has("link") && !this.history)) this.load();
     if (changed.has("operations") || changed.has("route") || changed.has("preferences")) this.showStatus(operations);
     if (this.history && (changed.has("history") || changed.has("preferences") || changed.has("route"))) this.showHistory(operations?.status);
   }
@@ -74,7 +75,7 @@ export class OperationsView {
   showStatus(operations) {
     const status = operations?.status;
     this.showProblem(operations);
-    const viewers = number(this.app.link.viewers ?? operations?.viewers);
+    const viewers = number(Math.max(1, this.app.link.viewers ?? operations?.viewers ?? 1));
     const facts = status ? factsOf(status, operations, viewers) : factsWithout(operations, viewers);
     this.details.hidden = operations?.running === null && !status;
     this.facts.replaceChildren(...facts.map(([name, text, tone]) => h("div", {}, h("dt", { text: name }), h("dd", { class: tone ? `text-${tone}` : null, text }))));
