@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -59,7 +59,7 @@ def prune(settings: Settings, stocks_keep: str) -> None:
     if keep < timedelta(days=1):
         raise UsageError(f"--stocks-keep {stocks_keep!r} must be at least one day (1d)")
     for url in settings.db:
-        with _opened(url) as database:
+        with closing(open_database(url, readonly=False)) as database:
             total = 0
             for day in prune_stocks(database, datetime.now(UTC).date(), keep):
                 click.echo(f"{day.trade_date} {plain(day.universe)}: {count(day.rows, 'stock row')} removed")
@@ -67,17 +67,8 @@ def prune(settings: Settings, stocks_keep: str) -> None:
         click.echo(f"{plain(url.masked)}: {count(total, 'stock row')} removed")
 
 
-@contextmanager
-def _opened(url: DatabaseUrl, *, readonly: bool = False) -> Iterator[Database]:
-    database = open_database(url, readonly=readonly)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
 def _create(url: DatabaseUrl, adopt: str | None) -> int:
-    with _opened(url) as database:
+    with closing(open_database(url, readonly=False)) as database:
         click.echo(f"{plain(url.masked)}: {plain(database.version)}")
         old = seed.found(database)
         if old and adopt is None:
@@ -134,7 +125,7 @@ def _copy(database: Database, universe: str) -> None:
 
 def _check(url: DatabaseUrl) -> int:
     """A read-only session could not ask about rights; a file of SQLite must not come into being by being looked at."""
-    with _opened(url, readonly=url.dialect == "sqlite") as database:
+    with closing(open_database(url, readonly=url.dialect == "sqlite")) as database:
         click.echo(f"{plain(url.masked)}: {plain(database.version)}")
         found = list(problems(database))
         for problem in found:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 
 import click
 
@@ -34,7 +33,7 @@ def list_(settings: Settings, limit: int, as_json: bool) -> None:
     """Show which rows were refused, when and why."""
     found = []
     for url in settings.db:
-        with _opened(url, readonly=True) as database:
+        with closing(open_database(url, readonly=True)) as database:
             total = dead_letters.counted(database)
             shown = dead_letters.letters(database, limit)
         if as_json:
@@ -56,7 +55,7 @@ def retry(settings: Settings, seq: int | None) -> None:
     """Send refused rows again, oldest first; a row that is stored now is removed here. Exit 1 when some stay."""
     left = 0
     for url in settings.db:
-        with _opened(url) as database:
+        with closing(open_database(url, readonly=False)) as database:
             results = [dead_letters.retry(database, letter) for letter in _chosen(database, seq)]
         for result in results:
             if not result.stored:
@@ -76,19 +75,10 @@ def drop(settings: Settings, seq: int | None, everything: bool) -> None:
     if everything == (seq is not None):
         raise UsageError("dead-letter drop: say which: --seq N or --all")
     for url in settings.db:
-        with _opened(url) as database:
+        with closing(open_database(url, readonly=False)) as database:
             chosen = _chosen(database, seq)
             dead_letters.drop(database, chosen)
         click.echo(f"{plain(url.masked)}: {count(len(chosen), 'dead letter')} dropped")
-
-
-@contextmanager
-def _opened(url: DatabaseUrl, *, readonly: bool = False) -> Iterator[Database]:
-    database = open_database(url, readonly=readonly)
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 def _chosen(database: Database, seq: int | None) -> list[Letter]:
