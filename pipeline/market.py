@@ -204,7 +204,7 @@ def _recorded(settings: Settings, source: Source, universe: Universe, begin: dat
         settings=settings,
         source=source,
         universe=universe,
-        index=None,
+        index=None if settings.index == "auto" else _index(settings, universe),
         begin=begin,
         calendar_name=recording.calendar,
         calendar=None,

@@ -133,9 +133,11 @@ def test_a_recording_never_overwrites_a_live_day_and_a_live_day_replaces_a_recor
     recording = ["--source", "recording:in_nifty50_5m_2026-06-18", "--speed", "max", "--db", url]
     universe = tmp_path / "mine.csv"
     universe.write_text("yahoo_symbol\nRELIANCE.NS\nTCS.NS\nABSENT.NS\n")
-    first = program.run(tmp_path, "run", *recording, "--universe", str(universe), "--state-dir", str(tmp_path / "a"))
+    indexed = ["--index", "INFY", "--state-dir", str(tmp_path / "a")]
+    first = program.run(tmp_path, "run", *recording, "--universe", str(universe), *indexed)
     assert first.returncode == 0, first.stderr
     assert first.stderr.count("ABSENT.NS") == 1, "trouble that stays is told once, not at each of 75 polls"
+    assert all(row["index_symbol"] == "INFY" and row["index_ltp"] for row in counted(url, ["index_symbol", "index_ltp"]))
     assert {row["source"] for row in counted(url, ["source"])} == {"recording:in_nifty50_5m_2026-06-18"}
     database = open_database(DatabaseUrl.parse(url), readonly=False)
     database.execute("UPDATE pipeline_session SET source = 'yahoo'", ())
