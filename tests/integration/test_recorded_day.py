@@ -137,7 +137,9 @@ def test_a_recording_never_overwrites_a_live_day_and_a_live_day_replaces_a_recor
     first = program.run(tmp_path, "run", *recording, "--universe", str(universe), *indexed)
     assert first.returncode == 0, first.stderr
     assert first.stderr.count("ABSENT.NS") == 1, "trouble that stays is told once, not at each of 75 polls"
-    assert all(row["index_symbol"] == "INFY" and row["index_ltp"] for row in counted(url, ["index_symbol", "index_ltp"]))
+    assert all(
+        row["index_symbol"] == "INFY" and row["index_ltp"] for row in counted(url, ["index_symbol", "index_ltp"])
+    )
     assert {row["source"] for row in counted(url, ["source"])} == {"recording:in_nifty50_5m_2026-06-18"}
     database = open_database(DatabaseUrl.parse(url), readonly=False)
     database.execute("UPDATE pipeline_session SET source = 'yahoo'", ())
