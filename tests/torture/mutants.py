@@ -30,7 +30,7 @@ class Mutant:
     changes: tuple[tuple[str, str, str], ...]
 
 
-_STORE = """            written = _Batch(database, stream, journal_id).store(entries)
+_STORE = """            written = Batch(database, stream, journal_id).store(entries)
             _move(database, stream, journal_id, entries[-1])
 """
 _APART = "            database.commit()\n            database.begin()\n"
@@ -47,7 +47,7 @@ MUTANTS = (
                 _STORE,
                 "            _move(database, stream, journal_id, entries[-1])\n"
                 + _APART
-                + "            written = _Batch(database, stream, journal_id).store(entries)\n",
+                + "            written = Batch(database, stream, journal_id).store(entries)\n",
             ),
         ),
     ),
