@@ -68,9 +68,7 @@ def test_ratio_without_declines_is_none_and_of_nothing_zero(advances, declines, 
     assert calculator.calculate_breadth()["adv_decl_ratio"] == ratio
 
 
-@pytest.mark.parametrize(
-    "bad", [None, float("nan"), np.nan, "2850.45", -1, 0, float("inf"), True, pd.NA], ids=repr
-)
+@pytest.mark.parametrize("bad", [None, float("nan"), np.nan, "2850.45", -1, 0, float("inf"), True, pd.NA], ids=repr)
 def test_an_unusable_price_is_no_issue_and_ends_the_state_of_before(bad):
     calculator = IntradayAdvDeclCalculator(clock=Clock())
     calculator.update_batch({"A.NS": stock(101, 100), "B.NS": stock(99, 100)})
