@@ -167,9 +167,3 @@ class MarketDay:
 
 def _units(price: float | None) -> int | None:
     return None if price is None else round(price * UNITS_PER_CURRENCY)
-
-
-def with_names(universe: Universe, names: Mapping[str, str]) -> Universe:
-    """The universe with other names for some symbols."""
-    members = tuple(replace(member, name=names.get(member.symbol, member.name)) for member in universe.members)
-    return replace(universe, members=members)

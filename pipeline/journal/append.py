@@ -133,10 +133,6 @@ class Journal:
             self._checkpoint_after(len(payload))
             return seq
 
-    def has(self, key: str) -> bool:
-        with self._usable():
-            return self._seq_of(key) is not None
-
     def keys_for(self, universe: str, trade_date: str, source: str) -> set[str]:
         """Keys of that day's records (sessions too); those that retention removed are not known any more."""
         with self._usable():

@@ -20,7 +20,6 @@ from pipeline.lock import open_private
 
 NAME = "journal.sqlite3"
 FORMAT = 1
-PAGE_BYTES = 4096
 _BUSY_S = 5.0
 _NO_ROOM_BYTES = 64 * 1024
 _SCHEMA = """

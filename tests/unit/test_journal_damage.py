@@ -17,6 +17,7 @@ from pipeline.journal import file as files
 from tests.unit.journals import STREAM, contents, record
 
 COUNT = 60
+PAGE_BYTES = 4096
 
 
 def filled(directory: Path, *, checkpointed: bool) -> tuple[Journal, str]:
@@ -184,8 +185,8 @@ def test_records_behind_a_destroyed_page_are_carried_over_too(tmp_path, sound):
     ).fetchone()
     connection.close()
     with (state / "journal.sqlite3").open("r+b") as handle:
-        handle.seek((page - 1) * files.PAGE_BYTES)
-        handle.write(b"\xff" * files.PAGE_BYTES)
+        handle.seek((page - 1) * PAGE_BYTES)
+        handle.write(b"\xff" * PAGE_BYTES)
     journal = Journal.open(state, STREAM)
     assert len(journal.findings) == 1
     journal.close()
