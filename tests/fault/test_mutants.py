@@ -22,10 +22,12 @@ def test_a_mutant_is_caught_within_fifty_faults(name, reports):
     assert sum(report.faults.values()) <= mutants.MOST_FAULTS
 
 
-def test_a_mutant_whose_text_is_gone_is_an_error(tmp_path):
+def test_every_mutant_can_be_made_and_one_whose_text_is_gone_is_an_error(tmp_path):
+    for number, mutant in enumerate(mutants.MUTANTS):
+        mutants.apply(mutant, tmp_path / str(number))
     stale = mutants.Mutant("stale", (("writer.py", "this text stands nowhere", ""),))
     with pytest.raises(LookupError, match=r"stands 0 times in pipeline/writer\.py"):
-        mutants.apply(stale, tmp_path)
+        mutants.apply(stale, tmp_path / "stale")
 
 
 @pytest.mark.mysql

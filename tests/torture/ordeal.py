@@ -15,7 +15,7 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
-from tests.harness import Balance, rig
+from tests.harness import Balance, rig, wait_until
 from tests.harness.pipeline import ROOT, Overdue
 from tests.harness.rig import MYSQL, SQLITE
 from tests.mariadb import MariaDb, running
@@ -91,6 +91,7 @@ def run(
             matching = [fault for fault in schedule(seed, 1000, available) if only in fault.name]
             rounds = matching[: len(rounds)]
         it.start()
+        wait_until(lambda: all(it.rig.newest_polls()), 60, "rows in both databases before the first fault")
         begin = time.monotonic()
         for number, fault in enumerate(rounds, 1):
             print(f"{time.monotonic() - begin:6.1f} s  {number:4d}/{len(rounds)}  {fault.name}", flush=True)
