@@ -195,7 +195,8 @@ class Pipeline:
     def _owns(self, pid: int) -> bool:
         """Whether it is our child: numbers of processes are used again."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            return bool(psutil.Process(pid).ppid() == self.pid)
+            process = psutil.Process(pid)
+            return bool(process.ppid() == self.pid and process.status() != psutil.STATUS_ZOMBIE)
         return False
 
     def wait_status(self, test: Callable[[dict[str, Any]], Any], what: str, seconds: float = 60.0) -> Any:

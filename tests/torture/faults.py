@@ -358,7 +358,9 @@ def schema_drift(it: Field) -> None:
         pipeline.wait_stored(60, other)
     finally:
         it.rig.execute(role, rename.format("drifted", "rana"))
-    it.kill(pipeline.pid_of(role))  # else it looks again after a minute
+    pid = pipeline.pid_of(role)
+    it.kill(pid)  # else it looks again after a minute
+    it.restarted(role, pid)
 
 
 def clock_turned(it: Field) -> None:
