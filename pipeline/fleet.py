@@ -13,6 +13,8 @@ FIRST_RESTART_S, LONGEST_RESTART_S = 0.2, 30.0
 STEADY_S = 60.0
 """A child that ran this long starts again without the back-off of its former deaths."""
 MANY_RESTARTS = 5
+LAST_WORDS_S = 1.0
+"""A killed child can leave its log's queue locked: nobody waits for it longer than this."""
 log = logging.getLogger(__name__)
 
 
@@ -76,9 +78,12 @@ class Fleet:
         log.warning("%s %s and starts again in %.1f s%s", child.role, how, delay, many)
 
     def kill(self) -> None:
-        """Ends every child now, and waits until they are gone."""
+        """Ends every child now, and waits until they are gone and their last words are in the log."""
         for child in self.children:
             child.give_up()
         for child in self.children:
             if child.process is not None:
                 child.reap()
+        deadline = time.monotonic() + LAST_WORDS_S
+        for child in self.children:
+            child.hear_out(deadline - time.monotonic())

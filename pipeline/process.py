@@ -137,6 +137,7 @@ class Child:
         self.process: Any = None
         self.hints: Any = None
         self._carried: dict[str, int] = {}
+        self._closing_log: threading.Thread | None = None
 
     def start(self) -> None:
         """A new incarnation, with new pipes, a new queue and a new log."""
@@ -258,7 +259,12 @@ class Child:
             pipe.close()
         self.hints.cancel_join_thread()
         self.hints.close()
-        self.closing_log = self._log.close()
+        self._closing_log = self._log.close()
         self.process.close()
         self.process = None
         return code
+
+    def hear_out(self, wait_s: float) -> None:
+        """Waits until what the dead incarnation logged is written, as far as it can still be read."""
+        if self._closing_log is not None:
+            self._closing_log.join(max(0.0, wait_s))
