@@ -23,7 +23,7 @@ from dotenv import dotenv_values
 
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import ConfigError, UsageError
-from pipeline.parse import address, choice, duration, existing, integer, path, speed, text, yes_no
+from pipeline.parse import address, choice, duration, duration_or_none, existing, integer, path, speed, text, yes_no
 
 APP = "breadth-pipeline"
 PREFIX = "BREADTH_"
@@ -55,7 +55,7 @@ class Settings:
     any_time: bool = setting(yes_no, "false", "Poll now, whether or not the market is open.", switch=True)
     calendar: str | None = setting(choice("NSE", "NYSE"), None, "Trading calendar. Default: by suffix.", "NSE|NYSE")
     calendar_file: Path | None = setting(existing, None, "CSV of own sessions and holidays.", "FILE")
-    wait_s: int = setting(duration, "1h", "Longest wait for the open; beyond it the run ends.", "TIME")
+    wait_s: int = setting(duration_or_none, "1h", "Longest wait for the open; beyond it the run ends.", "TIME")
     drain_s: int = setting(duration, "30s", "Time for the last records to reach every database.", "TIME")
     state_dir: Path = setting(path, None, "Journal, status, lock. Default: one per universe.", "DIR")
     stocks: bool = setting(yes_no, "true", "Store every stock's price, not only the breadth.", switch=True)
@@ -136,7 +136,7 @@ def masked(name: str, value: Any) -> str:
         return " ".join(str(item) for item in value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    return re.sub(r"(://[^/@:]*):[^/@]*@", rf"\1:{MASK}@", str(value))
 
 
 def _public(name: str) -> str:

@@ -18,13 +18,17 @@ def text(flag: str, value: str) -> str:
     return value
 
 
-def duration(flag: str, value: str) -> int:
-    """Whole seconds, at least 1, of `30s`, `5m`, `1h`, `7d` or a bare number of seconds."""
+def duration(flag: str, value: str, least: int = 1) -> int:
+    """Whole seconds, at least `least`, of `30s`, `5m`, `1h`, `7d` or a bare number of seconds."""
     match = re.fullmatch(r"(\d{1,9})([smhd]?)", value.strip())
-    seconds = int(match[1]) * _UNITS[match[2] or "s"] if match else 0
-    if seconds < 1:
-        raise UsageError(f"{flag} {value!r} is not a time: use 30s, 5m, 1h or 7d (at least 1s)")
-    return seconds
+    if not match or int(match[1]) * _UNITS[match[2] or "s"] < least:
+        raise UsageError(f"{flag} {value!r} is not a time: use 30s, 5m, 1h or 7d (at least {least}s)")
+    return int(match[1]) * _UNITS[match[2] or "s"]
+
+
+def duration_or_none(flag: str, value: str) -> int:
+    """As `duration`, but 0 is a time too."""
+    return duration(flag, value, 0)
 
 
 def speed(flag: str, value: str) -> float | None:

@@ -120,6 +120,7 @@ def test_passwords_never_show_and_one_on_the_command_line_warns(tmp_path):
     assert "MYSQL_PASSWORD" in loaded.warnings[0]
     shown = masked("db", loaded.settings.db) + repr(loaded) + str(loaded.settings.db[0])
     assert "s3cret" not in shown
+    assert masked("yahoo_url", "http://u:s3cret@proxy:80/x") == "http://u:***@proxy:80/x"
     with pytest.raises(UsageError) as caught:
         DatabaseUrl.parse("postgres://u:s3cret@h/x")
     assert "s3cret" not in str(caught.value)
