@@ -153,7 +153,8 @@ class Child:
         control_r.close()
         self.restarts += 1
         self.restart_at = None
-        self.state = {k: v for k, v in self.state.items() if k not in ("fatal", "exit_code")}
+        kept = {name: value for name, value in self.state.items() if name not in ("fatal", "exit_code")}
+        self.state = {**kept, "state": "starting"}
         self.started = self.last_beat = time.monotonic()
         self.since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 

@@ -77,7 +77,10 @@ def supervisor_killed(it: Field) -> None:
         pipeline = it.rig.pipeline
         it.pause(it.rig.period_s)
         said = it.acknowledged()
-        stopped = [pipeline.pid_of(role) for role in ("fetcher", *BOTH) if it.chance.random() < 0.15]
+        chosen = [role for role in ("fetcher", *BOTH) if it.chance.random() < 0.15]
+        for role in chosen:  # one that is stopped while it starts cannot have arranged to end with its parent
+            wait_until(lambda role=role: pipeline.row(role).get("state") == "running", 60, f"{role} at work")
+        stopped = [pipeline.pid_of(role) for role in chosen]
         with it.stopped(*stopped):
             orphan_s = pipeline.kill_supervisor()
         it.check(said)
