@@ -23,7 +23,7 @@ from tests.browser.browsing import DESKTOP, chromium, launch
 from tests.market_day import MarketDay, random_prices, session_around, universe_of
 from tests.page_server import PageServer
 
-STOCKS, POLLS, VISITS, WARMING, LONG = 500, 30, 9, 150, 240
+STOCKS, POLLS, VISITS, WARMING, LONG = 500, 30, 9, 200, 60
 
 WATCH_POLLS = """() => {
   window.painted = {};
@@ -145,7 +145,7 @@ def held_after(page: Page, session: CDPSession, day: MarketDay, numbers: range) 
 
 
 def growth(page: Page, day: MarketDay, first: int) -> tuple[float, float]:
-    """Percent by which heap and nodes grow over LONG polls, as many as four hours have at one a minute.
+    """Percent by which heap and nodes grow over LONG polls, as many as an hour has at one a minute.
 
     The first polls do not count: the engine compiles what it meets again and again.
     """
@@ -185,7 +185,7 @@ def measure(browser: Browser, server: PageServer, day: MarketDay) -> None:
     say("first data, warm visit", warm, "ms", "500 ms")
     page_bytes, data_bytes = first_visit_bytes(browser, server.url)
     say("page on the wire, first visit", [page_bytes / 1024], "KB", "300 KB")
-    say("series and dates on the wire, first visit", [data_bytes / 1024], "KB")
+    say("first data on the wire (stream not counted)", [data_bytes / 1024], "KB")
     page = browser.new_context(viewport=DESKTOP).new_page()
     page.goto(server.url)
     page.locator(".session-chart canvas").wait_for()

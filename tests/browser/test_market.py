@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import stage
 from tests.browser.conftest import recent, values
+from tests.page_server import serving
 
 MINUS = "\N{MINUS SIGN}"
 SLIDE = "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }"
@@ -247,3 +248,27 @@ def test_eight_tabs_share_one_connection(recorded, visitor):
             expect(page.locator(".counts")).to_contain_text("of 47 stocks")
         with urllib.request.urlopen(f"{recorded.server.url}api/v1/operations") as answer:
             assert json.load(answer)["viewers"] == 1
+
+
+def test_without_a_shared_worker_each_visible_tab_has_its_own_connection(now, visitor):
+    market = now()
+    market.poll(recent(timedelta(seconds=70)), share=0.1)
+    with stage.server(market.store) as server, visitor() as viewer:
+        viewer.context.add_init_script("delete window.SharedWorker")
+        page = viewer.open(server.url)
+        expect(page.locator(".counts")).to_contain_text("of 47 stocks")
+        before = page.locator(".chart-readout").first.inner_text()
+        market.poll(recent(), share=0.9)
+        expect(page.locator(".chart-readout").first).not_to_have_text(before)
+        assert page.evaluate("'SharedWorker' in window") is False
+
+
+def test_behind_a_token_the_page_works_as_without(tmp_path, recorded, visitor):
+    token = tmp_path / "token"
+    token.write_text("a-token-of-the-tests-0123456789")
+    token.chmod(0o600)
+    database = recorded.store.url.path
+    with serving(database, "--token-file", str(token)) as server, visitor() as viewer:
+        page = viewer.open(f"{server.url}?token={token.read_text()}")
+        expect(page.locator(".counts")).to_contain_text("stocks")
+        assert "token" not in page.url

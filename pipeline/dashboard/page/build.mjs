@@ -54,8 +54,10 @@ const names = {
 const files = await readdir(out);
 names.ICON = files.find((name) => /^favicon-.*\.svg$/.test(name));
 names.FONT = files.find((name) => name.endsWith(".woff2"));
+const chunks = files.filter((name) => /^chunk-.*\.js$/.test(name));
 let html = await readFile(path.join(here, "src", "index.html"), "utf8");
 for (const [key, name] of Object.entries(names)) html = html.replaceAll(`{{${key}}}`, `static/${name}`);
+html = html.replace("{{CHUNKS}}", chunks.map((name) => `<link rel="modulepreload" href="static/${name}" />`).join("\n    "));
 await writeFile(path.join(out, "index.html"), html);
 
 for (const name of await readdir(out)) {

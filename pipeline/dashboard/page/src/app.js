@@ -93,6 +93,7 @@ export class App {
     const { watch } = this;
     if (this.loadedWatch !== watch) {
       this.loading?.abort();
+      this.loadingSeries = null;
       this.leaveReplay();
       this.live = this.live?.watch === watch ? this.live : null;
       this.series = null;
@@ -100,7 +101,19 @@ export class App {
     }
     this.loadedWatch = watch;
     this.follow();
+    const stored = this.universes?.universes.find(({ name }) => name === this.universe)?.days;
+    if (!this.live && stored && !this.route.date) this.loadFirst(watch);
     this.loadDates();
+  }
+
+  /** Asks for the snapshot beside the stream: the shared connection takes a moment to begin. What comes first is shown. */
+  async loadFirst(watch) {
+    try {
+      const data = await this.get("api/v1/snapshot", { universe: this.universe });
+      if (watch === this.watch && !this.live) this.receiveDay("snapshot", { ...data, watch });
+    } catch {
+      // The stream's own answer, or its absence, tells the viewer.
+    }
   }
 
   /** The stored days of the universe, once it is known to have any. */
@@ -121,8 +134,11 @@ export class App {
   async loadSeries() {
     const { count, rev } = this.live.series;
     const last = this.series?.days.at(-1);
-    if (!count || (last && last.trade_date === this.live.trade_date && last.rev === rev && last.polls.t.length === count)) return;
-    if (this.live.trade_date !== last?.trade_date) this.loadUniverses();
+    if (!count) return;
+    const key = `${this.watch} ${this.live.trade_date} ${rev} ${count}`;
+    if (last?.trade_date === this.live.trade_date && last.rev === rev && last.polls.t.length === count) return;
+    if (key === this.loadingSeries) return;
+    this.loadingSeries = key;
     clearTimeout(this.seriesRetry);
     this.loading?.abort();
     this.loading = new AbortController();
@@ -132,10 +148,13 @@ export class App {
       const series = await this.get("api/v1/series", parameters, this.loading.signal);
       if (watch !== this.watch) return;
       this.series = series;
+      this.loadingSeries = null;
       this.changed("series");
+      if (!this.dates.includes(series.days.at(-1)?.trade_date)) this.loadUniverses(); // a new day, or the first one
       if (this.route.at && !this.replay) this.startReplay(this.route.at);
     } catch (error) {
       if (error.name === "AbortError") return;
+      this.loadingSeries = null;
       this.failed(error);
       this.seriesRetry = setTimeout(() => this.live && this.loadSeries(), RETRY_MS);
     }

@@ -10,6 +10,7 @@ import { Header } from "./ui/header.js";
 const workerName = document.querySelector('meta[name="breadth-worker"]').content;
 const base = new URL(".", location.href);
 const app = new App(base, new URL(workerName, base));
+app.start(); // the answers travel while the views are made
 const header = new Header(app, document.getElementById("header"), document.getElementById("banners"));
 const main = document.getElementById("main");
 const views = { market: new MarketView(app), operations: new OperationsView(app) };
@@ -47,5 +48,4 @@ for (const [name, view] of Object.entries(views)) {
 app.listen(ask);
 onPreference(() => ask("preferences"));
 setInterval(() => ask("clock"), 1000);
-app.start();
 ask("route");
