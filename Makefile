@@ -65,4 +65,5 @@ wheel: page
 	@$(BIN)/python -m build --wheel --outdir dist
 
 clean:
-	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache pipeline/dashboard/static
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache pipeline/dashboard/static \
+		pipeline/dashboard/page/node_modules
