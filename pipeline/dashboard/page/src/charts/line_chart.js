@@ -21,6 +21,16 @@ function css(name) {
   return read.get(name);
 }
 
+/** Points as x, y, x, y…, NaN where the line breaks: numbers that the library takes as they are, where it would copy objects. */
+function pairs(x, values) {
+  const found = new Float64Array(2 * x.length);
+  for (let i = 0; i < x.length; i++) {
+    found[2 * i] = x[i];
+    found[2 * i + 1] = values[i] ?? NaN;
+  }
+  return found;
+}
+
 export class LineChart {
   /** `label`: what a screen reader calls it. `pads`: room for the axis texts, left and right, in pixels. */
   constructor({ label, height = 240, left = 52, right = 14 }) {
@@ -151,7 +161,8 @@ export class LineChart {
       connectNulls: false,
       step: series.step,
       sampling: model.x.length > 4000 ? "minmax" : undefined,
-      data: model.x.map((x, i) => [x, series.values[i]]),
+      dimensions: ["x", "y"],
+      data: pairs(model.x, series.values),
       lineStyle: { color: colour, width: 1.5, type: series.dashed ? "dashed" : "solid", cap: "round" },
       itemStyle: { color: colour },
       areaStyle: series.area ? { color: series.split ? this.split(0.24) : colour, opacity: series.split ? 1 : 0.16, origin: 0 } : undefined,
