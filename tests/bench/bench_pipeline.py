@@ -22,6 +22,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from pipeline import schema
 from pipeline.dburl import DatabaseUrl
 from pipeline.drain import Drain
 from pipeline.journal import Journal, JournalReader
@@ -32,7 +33,7 @@ from tests.bench.bench_journal import record
 from tests.bench.bench_store import Market, seed_logger_rate
 from tests.harness import Pipeline, make_recording, rig, wait_until
 from tests.harness.pipeline import ROOT, clean_environment
-from tests.harness.rig import MYSQL, SQLITE
+from tests.harness.rig import MYSQL, NAME, SQLITE
 from tests.mariadb import MariaDb, running
 from tests.torture import backlog
 from tests.torture.ordeal import SERVER_OPTIONS
@@ -86,6 +87,7 @@ def bench_end_to_end(directory: Path, server: MariaDb, rounds: int) -> None:
 def drain_alone(directory: Path, url: str) -> float:
     """Records a second of a writer's loop in this process, on the backlog, without a fetcher beside it."""
     backlog.prepare(directory)
+    Journal.open(directory, NAME).close()  # puts it in place
     drain = Drain(JournalReader(directory), open_sink(DatabaseUrl.parse(url)))
     drain.step()
     begin, done = time.perf_counter(), 0
@@ -97,8 +99,6 @@ def drain_alone(directory: Path, url: str) -> float:
 
 
 def bench_catch_up(directory: Path, server: MariaDb, rounds: int) -> None:
-    from pipeline import schema
-
     print(f"catch-up of {backlog.RECORDS:,} records of {backlog.ROWS} rows while polls go on")
     for role in (MYSQL, SQLITE):
         found, alone = [], []
