@@ -129,11 +129,11 @@ class Api:
         date, t = date_of(request), number_of(request, "t", None, 0, 10 * 86_400)
         static = request.query_params.get("static", "1") != "0"
         name = name_of(request, "universe")
-        channel = self._feed.newest(name) if date is None and t is None else None
+        channel = self._feed.channels.newest(name) if date is None and t is None else None
         if channel is not None:
             key = ("channel", channel.watch, channel.seq, static, id(channel.state))
             return await self._json(request, key, lambda: _done(self._feed.snapshot(channel, static=static)))
-        if self._feed.channels[""].universe is None and name is None:
+        if self._feed.channels.default.universe is None and name is None:
             return await self._json(request, "empty", lambda: _done(self._empty()))
         universe = await self._universe(request)
 
@@ -171,13 +171,13 @@ class Api:
         return await self._json(request, ("series", universe, date, days, self._rev_key(universe)), make)
 
     def _rev(self, universe: str, date: str) -> int:
-        for channel in self._feed.channels.values():
+        for channel in self._feed.channels:
             if channel.universe == universe and channel.view is not None and channel.view.trade_date == date:
                 return channel.mark.rev
         return 0
 
     def _rev_key(self, universe: str) -> int:
-        channel = self._feed.newest(universe)
+        channel = self._feed.channels.newest(universe)
         return channel.seq if channel else -1
 
     async def stock(self, request: Request) -> Response:
@@ -210,7 +210,7 @@ class Api:
 
     async def _universe(self, request: Request) -> str:
         """The one asked for, or the default. Raises NotFound when nothing is stored at all."""
-        universe = name_of(request, "universe") or self._feed.channels[""].universe
+        universe = name_of(request, "universe") or self._feed.channels.default.universe
         if universe is None:
             universe = await self._feed.gate.ask(self._feed.default_universe)
         if universe is None:

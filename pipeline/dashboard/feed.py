@@ -11,12 +11,13 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.dashboard import changes
-from pipeline.dashboard.channel import Channel, Loaded, look, split_watch
+from pipeline.dashboard.channel import Channel, Loaded, look
+from pipeline.dashboard.channels import Channels, loop_time
 from pipeline.dashboard.columns import iso_utc
 from pipeline.dashboard.frames import Frame
 from pipeline.dashboard.gate import Busy, Gate, Unreachable
@@ -27,16 +28,10 @@ from pipeline.reader import Reader
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.03
-IDLE_LOOK_S = 0.5
-STORED_LOOK_S = 1.0
-PUBLISH_GAP_S = 0.2
 STATE_S = 1.0
 STATUS_S = 1.0
 RETRY_S = 1.0
 HEARTBEAT_S = 10
-UNWATCHED_S = 30.0
-CHANNELS_MAX = 64
 
 
 class Feed:
@@ -51,7 +46,7 @@ class Feed:
     ) -> None:
         self.gate, self.status, self.hours, self.now = gate, status, hours, now
         self.epoch = secrets.token_hex(4)
-        self.channels: dict[str, Channel] = {"": Channel("", None, None)}
+        self.channels = Channels()
         self.wakes: set[asyncio.Event] = set()
         self.problem: str | None = None
         self.closing = False
@@ -67,28 +62,9 @@ class Feed:
 
     def watch(self, watch: str) -> Channel | None:
         """The channel, made when it is new; None when there are too many."""
-        channel = self.channels.get(watch)
-        if channel is None:
-            if len(self.channels) >= CHANNELS_MAX:
-                return None
-            channel = self.channels[watch] = Channel(watch, *split_watch(watch), watched=self._time())
-        channel.viewers += 1
+        channel = self.channels.watch(watch)
         self._touched.set()
         return channel
-
-    def unwatch(self, channel: Channel) -> None:
-        channel.viewers -= 1
-        channel.watched = self._time()
-
-    def newest(self, universe: str | None) -> Channel | None:
-        """The loaded channel of a universe's newest day, if somebody watches it."""
-        universe = universe or self.channels[""].universe
-        wanted = [
-            channel
-            for channel in self.channels.values()
-            if channel.date is None and channel.state is not None and channel.universe == universe
-        ]
-        return max(wanted, key=lambda channel: channel.looked, default=None)
 
     def snapshot(self, channel: Channel, *, static: bool = True) -> dict[str, Any]:
         """The snapshot answer of a channel as its stream stands."""
@@ -132,10 +108,10 @@ class Feed:
 
     async def run(self) -> None:
         """Until `close`. Never ends by itself: a database that fails is a state."""
-        beat = self._time() + HEARTBEAT_S
+        beat = loop_time() + HEARTBEAT_S
         status_at = state_at = 0.0
         while not self.closing:
-            now = self._time()
+            now = loop_time()
             if now >= status_at:
                 status_at = now + STATUS_S
                 self._look_at_status()
@@ -155,15 +131,14 @@ class Feed:
         self._wake()
 
     async def _pause(self) -> None:
-        watched = any(channel.viewers for channel in self.channels.values())
-        pause = RETRY_S if self.problem else LOOK_S if watched else IDLE_LOOK_S
+        pause = RETRY_S if self.problem else self.channels.pause_s()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._touched.wait()
         self._touched.clear()
 
     async def _look_at_database(self) -> None:
-        due = list(self._due())
+        due = list(self.channels.due())
         if not due:
             return
         try:
@@ -180,35 +155,12 @@ class Feed:
             self._refresh_states()
         self.looks += 1
         for channel, universe, loaded in found:
-            channel.looked = self._time()
+            channel.looked = loop_time()
             channel.universe = universe
             if loaded is not None:
                 self._take(channel, loaded)
             elif channel.state is None:
                 self._publish_full(channel)
-
-    def _due(self) -> Iterable[Channel]:
-        """Channels to look at now; those without viewers for a while are dropped."""
-        now = self._time()
-        for channel in list(self.channels.values()):
-            if not channel.viewers and channel.watch and now - channel.watched > UNWATCHED_S:
-                del self.channels[channel.watch]
-            elif now - channel.published >= PUBLISH_GAP_S and not self._has_twin(channel):
-                wait = STORED_LOOK_S if channel.date else LOOK_S if channel.viewers else IDLE_LOOK_S
-                if channel.state is None or now - channel.looked >= wait * 0.9:
-                    yield channel
-
-    def _has_twin(self, channel: Channel) -> bool:
-        """The default channel without viewers need not be looked at while another one shows the same day."""
-        return (
-            not channel.watch
-            and not channel.viewers
-            and channel.state is not None
-            and any(
-                other.watch and other.viewers and other.date is None and other.universe == channel.universe
-                for other in self.channels.values()
-            )
-        )
 
     def _look(self, reader: Reader, due: list[Channel]) -> list[tuple[Channel, str | None, Loaded | None]]:
         found: list[tuple[Channel, str | None, Loaded | None]] = []
@@ -259,7 +211,7 @@ class Feed:
         channel.seq += 1
         channel.full = None
         channel.frame = self.full_frame(channel)
-        channel.published = self._time()
+        channel.published = loop_time()
         self._wake()
 
     def _publish(self, channel: Channel, event: str, data: dict[str, Any]) -> None:
@@ -268,7 +220,7 @@ class Feed:
         channel.seq += 1
         channel.full = None
         if event == "change":
-            channel.published = self._time()
+            channel.published = loop_time()
         self._wake()
 
     def _set_state(self, channel: Channel) -> bool:
@@ -284,7 +236,7 @@ class Feed:
         return not same
 
     def _refresh_states(self) -> None:
-        for channel in self.channels.values():
+        for channel in self.channels:
             if channel.state is None and self.problem is None:
                 continue  # not loaded yet
             if channel.state is None:
@@ -308,7 +260,3 @@ class Feed:
     def _wake(self) -> None:
         for wake in self.wakes:
             wake.set()
-
-    @staticmethod
-    def _time() -> float:
-        return asyncio.get_running_loop().time()

@@ -87,7 +87,7 @@ class Metrics(Collector):
 
     def _market(self) -> Iterable[Metric]:
         channels = {}
-        for channel in self._feed.channels.values():
+        for channel in self._feed.channels:
             if channel.universe and channel.date is None and channel.view is not None and channel.view.market:
                 channels[channel.universe] = channel.view
         views = sorted(channels.items())

@@ -39,7 +39,7 @@ class Viewer:
 
     def close(self) -> None:
         for channel in self._sent:
-            self._feed.unwatch(channel)
+            self._feed.channels.unwatch(channel)
         if hasattr(self, "wake"):
             self._feed.wakes.discard(self.wake)
 
