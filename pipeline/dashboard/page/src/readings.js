@@ -1,6 +1,6 @@
 // What each number says, in one line: pure functions of a snapshot's values, thresholds from the literature on breadth.
 
-import { percent } from "./format.js";
+import { number, percent } from "./format.js";
 
 /** Arms Index: average volume of a decliner over that of an advancer. */
 export function trin(value) {
@@ -27,20 +27,20 @@ export function adPercent(value) {
   if (value === null || value === undefined) return "nothing has traded yet";
   if (value >= 70) return "very broad advance";
   if (value >= 35) return "broad advance";
-  if (value > 10) return "more stocks rise than fall";
-  if (value >= -10) return "no clear direction";
+  if (value >= 10) return "more stocks rise than fall";
+  if (value > -10) return "rising and falling stocks balance";
   if (value > -35) return "more stocks fall than rise";
   return value > -70 ? "broad decline" : "very broad decline";
 }
 
+/** Who leads and by how much; the direction's name is the label's, whose bands count unchanged stocks, too. */
 export function ratio(value) {
   if (value === null || value === undefined) return "no declines to divide by";
-  if (value >= 9) return "nine to one: extreme";
-  if (value >= 3) return "strongly one-sided, up";
-  if (value >= 2) return "clearly up";
-  if (value > 0.5) return "no clear direction";
-  if (value > 1 / 3) return "clearly down";
-  return value > 1 / 9 ? "strongly one-sided, down" : "one to nine: extreme";
+  if (value > 0.95 && value < 1.05) return "advances and declines are about even";
+  const times = value >= 1 ? value : 1 / value;
+  const lead = !Number.isFinite(times) ? "only declines" : `${value >= 1 ? "advances" : "declines"} lead ${number(times, 1)} to 1`;
+  if (times >= 9) return `${lead}: extreme`;
+  return times >= 3 ? `${lead}: strongly one-sided` : lead;
 }
 
 export function volumeRatio(value) {
@@ -74,8 +74,10 @@ export function coverage(traded, size) {
   return share >= 0.8 ? "some stocks are missing" : "partial: read with care";
 }
 
-export function index(change) {
-  if (change === null || change === undefined) return "no index in this universe";
+/** `last`: the index's price; null where this poll has none. */
+export function index(change, last) {
+  if (last === null || last === undefined) return "no quote at this poll";
+  if (change === null || change === undefined) return "no previous close to compare with";
   if (Math.abs(change) < 0.005) return "unchanged";
   return `${change > 0 ? "up" : "down"} ${percent(Math.abs(change), 2)}`;
 }

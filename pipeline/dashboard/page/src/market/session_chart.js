@@ -30,7 +30,8 @@ export class SessionChart {
     const { lines } = preferences();
     const index = take("index_ltp");
     const withIndex = index.some((value) => value !== null);
-    const drawn = lines === "both" ? bothLines(take) : netLine(take);
+    const counted = (column) => joined.at.map((at) => (at?.day.polls.total_stocks[at.i] ? at.day.polls[column][at.i] : null)); // zero of zero stocks is no value
+    const drawn = lines === "both" ? bothLines(counted) : netLine(counted);
     this.lines.show(lines);
     setText(this.title, titleOf(lines, withIndex, days));
     this.showLegend(drawn.series, withIndex, joined.areas.length > 0);
@@ -87,6 +88,7 @@ function readout(at) {
   const { polls, reasons, session } = day;
   const when = `${dayText(day.trade_date)} ${timeOfDay(polls.t[i])} ${zoneName(session?.timezone)}`;
   if (polls.adv_decl_diff[i] === null) return `${when}: poll ${OUTCOMES[polls.outcome[i]]}${reasons[i] ? `, ${reasons[i]}` : ""}`;
+  if (!polls.total_stocks[i]) return `${when}: nothing has traded yet`;
   const counts = `▲${number(polls.advances[i])} ▼${number(polls.declines[i])} ■${number(polls.unchanged[i])}`;
   const index = polls.index_ltp[i] === null ? "" : ` · index ${price(polls.index_ltp[i])}`;
   const extra = polls.backfilled[i] ? " · backfilled" : polls.outcome[i] === 2 ? " · partial" : "";

@@ -30,7 +30,7 @@ const TILES = [
     return {
       name: INDEX_NAMES[market.index_symbol] ?? market.index_symbol ?? "Index",
       value: price(market.index_ltp),
-      reading: change === null ? readings.index(null) : `${arrow(change)} ${readings.index(change)}`,
+      reading: `${change === null ? "" : `${arrow(change)} `}${readings.index(change, market.index_ltp)}`,
       from: market.index_prev_close ? `before ${price(market.index_prev_close)}` : "",
       tone: direction(change),
       hidden: !market.index_symbol && market.index_ltp === null,

@@ -104,7 +104,8 @@ export class Header {
     const { market, session } = shown ?? {};
     if (!market) return "";
     const counted = `${market.total_stocks}/${market.universe_size} stocks`;
-    const running = !this.app.replay && ["open"].includes(shown.state.market) && !shown.state.flags?.includes("closed");
+    if (this.app.replay) return `${day(shown.trade_date)} · ${counted}`; // the pill says when
+    const running = ["open"].includes(shown.state.market) && !shown.state.flags?.includes("closed");
     const seconds = age(shown, this.app.now());
     if (running && seconds !== null) return `updated ${span(seconds)} ago · ${counted}`;
     return `as of ${day(shown.trade_date)} ${clock(market.poll_time)} ${zoneName(session.timezone)} · ${counted}`;
