@@ -7,6 +7,7 @@ import gzip
 import re
 import time
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Any
 
 from starlette.requests import Request
@@ -20,7 +21,7 @@ CACHE_S = 1.0
 CACHE_MAX = 128
 GZIP_FROM_BYTES = 512
 NAME_MAX = 128
-_DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class BadRequest(Exception):
@@ -95,9 +96,12 @@ def date_of(request: Request) -> str | None:
     value = request.query_params.get("date")
     if value in (None, "", "latest"):
         return None
-    if not _DATE.fullmatch(value or ""):
-        raise BadRequest(f"date={value!r} is not YYYY-MM-DD")
-    return value
+    try:
+        if _DATE.fullmatch(value or "") and date.fromisoformat(value or ""):
+            return value
+    except ValueError:
+        pass  # 30 February
+    raise BadRequest(f"date={value!r} is not a day as YYYY-MM-DD")
 
 
 def number_of(request: Request, key: str, default: int | None, low: int, high: int) -> int | None:

@@ -91,8 +91,9 @@ class Api:
         """200 when the database can be read, pipeline running or not."""
         try:
             await self._answers.get("readyz", lambda: self._feed.gate.ask(lambda reader: len(reader.universes())))
-        except (Unreachable, Busy) as error:
-            return Response(f"{error}\n", 503, media_type="text/plain")
+        except (Unreachable, Busy):
+            # Needs no token, so it does not say which database, nor what that said.
+            return Response(b"the database cannot be read\n", 503, media_type="text/plain")
         return Response(b"ready\n", media_type="text/plain")
 
     async def metrics_text(self, request: Request) -> Response:
@@ -264,7 +265,9 @@ def build(feed: Feed, assets: Assets) -> tuple[Starlette, Api]:
         Busy: lambda request, error: error_answer(503, busy_code(error), str(error), retry_s=5),
         HTTPException: lambda request, error: error_answer(error.status_code, "not_found", "no such address"),
     }
-    return Starlette(routes=api.routes(), exception_handlers=handlers), api
+    application = Starlette(routes=api.routes(), exception_handlers=handlers)
+    application.router.redirect_slashes = False  # a redirect would name a scheme that a proxy may have changed
+    return application, api
 
 
 def _view(reader: Reader, universe: str, date: str | None, t: int | None) -> tuple[load.View, int]:

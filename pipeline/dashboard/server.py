@@ -43,13 +43,15 @@ class Protocol(H11Protocol):
         self._deadline()
 
     def data_received(self, data: bytes) -> None:
-        kept = self.timeout_keep_alive_task if self.cycle is None else None
+        before = self.cycle
+        idle = before is None or before.response_complete
+        kept = self.timeout_keep_alive_task if idle else None
         if kept is not None:
-            # Bytes of an unfinished request do not extend its time.
+            # Bytes of an unfinished request do not extend its time, be it the first one or a later one.
             self.timeout_keep_alive_task = None
         super().data_received(data)
         if kept is not None:
-            if self.cycle is None and not self.transport.is_closing():
+            if self.cycle is before and not self.transport.is_closing():
                 self.timeout_keep_alive_task = kept
             else:
                 kept.cancel()

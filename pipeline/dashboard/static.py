@@ -48,7 +48,7 @@ class Assets:
 def _read(directory: Path) -> dict[str, Asset]:
     found = {}
     for path in sorted(directory.rglob("*")):
-        if path.suffix == ".gz" or not path.is_file():
+        if path.suffix == ".gz" or path.name.startswith(".") or not path.is_file():
             continue
         plain = path.read_bytes()
         beside = path.with_name(path.name + ".gz")

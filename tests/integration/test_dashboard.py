@@ -237,7 +237,8 @@ def test_replays_any_poll_of_any_stored_day(file):
         ):
             status, _, body = server.request(path)
             assert (status, json.loads(body)["error"]["code"]) == (404, code)
-        for path in ("snapshot?date=20.11.2026", "series?days=99", "snapshot?t=x", "stock", "stream?watch=a@b"):
+        no_day = "operations/history?date=2026-02-30"
+        for path in ("snapshot?date=20.11.2026", no_day, "series?days=99", "snapshot?t=x", "stock", "stream?watch=a@b"):
             assert server.request(f"/api/v1/{path}")[0] == 400, path
 
 
