@@ -46,7 +46,7 @@ unit:
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -q $(ARGS)
 
 bench: page
-	@VENV=$(VENV) bin/setup dev
+	@VENV=$(VENV) bin/setup dev,bench
 	@bin/test-packages
 	@$(BIN)/python -m tests.bench $(ARGS)
 

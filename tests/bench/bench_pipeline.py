@@ -11,6 +11,7 @@ Nothing here asserts; `python -m tests.bench --write` keeps the numbers in docs/
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import shutil
@@ -26,7 +27,7 @@ from pipeline import schema
 from pipeline.dburl import DatabaseUrl
 from pipeline.drain import Drain
 from pipeline.journal import Journal, JournalReader
-from pipeline.process import Child
+from pipeline.process import GC_THRESHOLDS, Child
 from pipeline.sinks import open_sink
 from pipeline.writer import WritePlan
 from tests.bench.bench_journal import record
@@ -195,6 +196,7 @@ def bench_help(rounds: int) -> None:
 
 def main() -> None:
     multiprocessing.set_start_method("spawn", force=True)
+    gc.set_threshold(*GC_THRESHOLDS)  # a writer's loop alone is measured here, as it is in a child
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     directory = Path(tempfile.mkdtemp(prefix="bp-"))
     try:
