@@ -81,13 +81,14 @@ class Writer:
         while True:
             self._reporter.allow(STEP_BUDGET_S)
             wait_s = 0.0
+            finishing = self._listen()  # before the look at the journal, which then sees all that was taken before
             try:
                 moved = self._step()
             except (SinkError, JournalError) as error:
                 moved, wait_s = 0, self._failed(error)
-                if self._finishing and isinstance(error, SinkRefused | SinkSchemaError):
+                if finishing and isinstance(error, SinkRefused | SinkSchemaError):
                     raise  # nobody will mend it within the drain
-            if self._listen() and moved == 0 and not wait_s:
+            if finishing and moved == 0 and not wait_s:
                 break
             if moved == 0:
                 self._wait(wait_s)
