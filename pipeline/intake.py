@@ -38,7 +38,7 @@ class Intake:
         self._journal = Journal.open(directory, stream, clock=clock.now)
         self._waiting: deque[Record] = deque()
         self._rows = 0
-        self._retried = 0.0
+        self._retried = self._no_rotation_before = 0.0
         self._said = self.dropped = 0
         self._log_findings()
 
@@ -63,15 +63,21 @@ class Intake:
         return True
 
     def rotate(self, journal_id: str) -> None:
-        """Begins a new journal when the present one is still `journal_id`."""
-        if journal_id == self._journal.journal_id:
+        """Begins a new journal when the present one is still `journal_id`; later, when there is no room for it."""
+        if journal_id != self._journal.journal_id or time.monotonic() < self._no_rotation_before:
+            return
+        try:
             self._journal.rotate("a writer found it damaged, or its database ahead of it")
-            self._log_findings()
+        except JournalFullError as error:
+            self._no_rotation_before = time.monotonic() + RETRY_S
+            log.error("%s; a new journal has to wait for it", error)  # noqa: TRY400 - one line, no trace
+        self._log_findings()
 
     def prune(self, journal_id: str, through_seq: int, keep_s: int) -> None:
-        """Removes what every database has and `keep_s` passed over."""
-        if journal_id == self._journal.journal_id:
-            self._journal.prune(through_seq, timedelta(seconds=keep_s))
+        """Removes what every database has and `keep_s` passed over; even that takes room, so not on a full disk."""
+        with contextlib.suppress(JournalFullError):
+            if journal_id == self._journal.journal_id:
+                self._journal.prune(through_seq, timedelta(seconds=keep_s))
 
     def known(self, universe: str, session: Session, source: str) -> set[str]:
         """Poll times (local text) of the session's polls in the journal."""
