@@ -136,7 +136,7 @@ def masked(name: str, value: Any) -> str:
         return " ".join(str(item) for item in value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", str(value))
+    return re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", str(value))
 
 
 def _public(name: str) -> str:

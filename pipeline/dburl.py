@@ -73,8 +73,11 @@ def _mysql(text: str, password: str | None) -> DatabaseUrl:
     try:
         parts = urlsplit(text)
         port = parts.port or 3306
-    except ValueError as error:
-        raise UsageError(f"--db {_hide(text)!r}: {error}") from None
+    except ValueError:  # its text may hold a password with a slash in it, taken for a port
+        raise UsageError(
+            "--db mysql://…: no host and port can be read from it: percent-encode special characters of user and "
+            "password (/ is %2F, @ is %40), and write an IPv6 address in [ ]"
+        ) from None
     database = unquote(parts.path.lstrip("/"))
     if not parts.hostname or not database:
         raise UsageError(f"--db {_hide(text)!r} needs a host and a database: mysql://USER@HOST:PORT/DATABASE")
@@ -104,4 +107,5 @@ def _bracketed(host: str) -> str:
 
 
 def _hide(text: str) -> str:
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", text)
+    """Without what stands between the first colon that can begin a password and the last @."""
+    return re.sub(r"^([^@]*?:(?://[^:/@]*:)?).*@", r"\1***@", text, flags=re.DOTALL)

@@ -121,8 +121,17 @@ def test_passwords_never_show_and_one_on_the_command_line_warns(tmp_path):
     shown = masked("db", loaded.settings.db) + repr(loaded) + str(loaded.settings.db[0])
     assert "s3cret" not in shown
     assert masked("yahoo_url", "http://u:s3cret@proxy:80/x") == "http://u:***@proxy:80/x"
+    assert masked("yahoo_url", "http://u:a@s3cret@proxy:80/x") == "http://u:***@proxy:80/x"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgres://u:s3cret@h/x", "mysql://u:s3cret/1@h/x", "mysql://u:1@s3cret@h:99999/x", "mysql://u:[s3cret@h/x"]
+    + ["mysql:u:s3cret@h/x", "mysql://u:a@s3cret@h/", "mysql://u:s3cret#1@h/x"],
+)
+def test_a_url_that_cannot_be_read_is_refused_without_its_password(url):
     with pytest.raises(UsageError) as caught:
-        DatabaseUrl.parse("postgres://u:s3cret@h/x")
+        DatabaseUrl.parse(url)
     assert "s3cret" not in str(caught.value)
 
 
