@@ -8,6 +8,7 @@ transaction loses rows silently: a connection that erred is thrown away, never u
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +17,7 @@ import mysql.connector
 from mysql.connector.constants import FieldType
 
 from pipeline.dburl import DatabaseUrl
-from pipeline.errors import ConfigError, SinkRefused, SinkUnavailable
+from pipeline.errors import SinkRefused, SinkUnavailable
 from pipeline.model import Row
 from pipeline.sinks.database import Database, Space
 from pipeline.sinks.mysql_binary import Wire, supported
@@ -36,17 +37,19 @@ _REALS = {FieldType.FLOAT, FieldType.DOUBLE, FieldType.DECIMAL, FieldType.NEWDEC
 _BINARY_CHARSET = 63
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 _limits: dict[str, int] = {}
+_GARBLED = (ValueError, TypeError, AttributeError, LookupError, struct.error)
+"""What the driver raises when a greeting is cut or is none: a proxy whose server is away may answer anything."""
 
 
 def connect(url: DatabaseUrl, *, readonly: bool) -> MysqlDatabase:
-    """A checked connection. Raises SinkUnavailable, SinkRefused or ConfigError."""
+    """A checked connection. Raises SinkUnavailable or SinkRefused."""
     where = url.masked
     try:
         connection = mysql.connector.connect(**_settings(url))
     except (mysql.connector.Error, OSError) as error:
         raise translated(error, where) from None
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{where}: these settings cannot work: {error}") from None
+    except _GARBLED as error:
+        raise SinkUnavailable(f"{where}: what answers does not speak MySQL's protocol ({error})") from None
     database = MysqlDatabase(connection, where)
     try:
         _check_server(database, url)

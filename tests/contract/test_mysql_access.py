@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+import threading
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
@@ -94,6 +96,23 @@ def test_wrong_password_user_or_database_is_refused_without_naming_the_password(
 def test_server_that_is_not_there_is_unavailable_not_refused():
     with pytest.raises(SinkUnavailable):
         open_sink(DatabaseUrl.parse(f"mysql://tester:secret@127.0.0.1:{free_port()}/breadth")).open()
+
+
+@pytest.mark.parametrize("greeting", [b"\x04\0\0\0\x0a10.", b"\x08\0\0\0\x0a5.5\0abc", b"\0\0\0\0"])
+def test_a_garbled_greeting_is_unavailable_not_fatal(greeting):
+    """A proxy whose server is away answers what it likes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(greeting)
+
+        threading.Thread(target=answer, daemon=True).start()
+        url = DatabaseUrl.parse(f"mysql://tester:secret@127.0.0.1:{server.getsockname()[1]}/breadth")
+        with pytest.raises(SinkUnavailable, match="does not speak MySQL") as told:
+            open_sink(url).open()
+    assert "secret" not in str(told.value)
 
 
 def test_server_that_is_too_old_is_refused(mariadb, mariadb_database, monkeypatch):
