@@ -57,7 +57,21 @@ class Fleet:
             if child.dead:
                 self._bury(child, now)
             elif child.restart_at is not None and now >= child.restart_at and not child.given_up:
-                child.start()
+                self._start_again(child, now)
+
+    def _start_again(self, child: Child, now: float) -> None:
+        try:
+            child.start()
+        except (OSError, RuntimeError) as error:  # no descriptor, no thread, no memory: for now
+            delay = self._next_delay(child)
+            child.restart_at = now + delay
+            reason = getattr(error, "strerror", None) or error
+            log.error("%s cannot be started (%s), tried again in %.1f s", child.role, reason, delay)  # noqa: TRY400
+
+    def _next_delay(self, child: Child) -> float:
+        delay = child.backoff_s * self._random.uniform(0.5, 1.0)
+        child.backoff_s = min(2 * max(child.backoff_s, FIRST_RESTART_S), LONGEST_RESTART_S)
+        return delay
 
     def _bury(self, child: Child, now: float) -> None:
         lived = now - child.started
@@ -68,8 +82,7 @@ class Fleet:
             return
         if lived >= STEADY_S:
             child.backoff_s = FIRST_RESTART_S
-        delay = child.backoff_s * self._random.uniform(0.5, 1.0)
-        child.backoff_s = min(2 * max(child.backoff_s, FIRST_RESTART_S), LONGEST_RESTART_S)
+        delay = self._next_delay(child)
         child.deaths = [t for t in child.deaths if now - t < 60] + [now]
         child.restart_at = now + delay
         why = f" ({child.state['fatal']})" if child.state.get("fatal") else ""

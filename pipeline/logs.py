@@ -7,6 +7,7 @@ users is killed; the child sends through the standard QueueHandler and never wai
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import multiprocessing
@@ -21,8 +22,8 @@ from typing import Any
 import msgspec
 from multiprocessing_logging import MultiProcessingHandler
 
-MAX_MESSAGE = 1500
-"""Characters of a message that cross the queue: with its frame it stays below PIPE_BUF."""
+MAX_MESSAGE_BYTES = 2000
+"""Of a message that crosses the queue: with its frame it stays below PIPE_BUF."""
 REPEAT_WINDOW_S = 60.0
 REPEAT_LIMIT = 5
 
@@ -106,6 +107,28 @@ class Warnings(logging.Handler):
         )
 
 
+class _LogFile(logging.handlers.WatchedFileHandler):
+    """A log never ends the run: lines that cannot be written are lost, which stderr is told once."""
+
+    _failed = _told = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._failed = False
+        try:
+            super().emit(record)
+        except OSError:  # it was moved away, and no new one can be made in its place
+            self.handleError(record)
+        self._told = self._failed
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        self._failed = True
+        if not self._told:
+            why = getattr(sys.exc_info()[1], "strerror", None) or sys.exc_info()[1]
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write(f"breadth-pipeline: log file {self.baseFilename} cannot be written: {why}\n")
+                sys.stderr.flush()
+
+
 class _Forward(logging.Handler):
     """The face that MultiProcessingHandler needs: hands a child's record to the root logger's handlers."""
 
@@ -134,7 +157,7 @@ class ChildLog:
 
 class _ShortQueueHandler(logging.handlers.QueueHandler):
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        text = message_of(record)[:MAX_MESSAGE]
+        text = message_of(record).encode("utf-8", "replace")[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
         record.msg, record.args, record.exc_info, record.exc_text, record.stack_info = text, None, None, None, None
         return record
 
@@ -150,10 +173,7 @@ def configure_child(role: str, queue: Any, level: str) -> None:
 def configure(level: str, form: str, file: Path | None, *, quiet: bool = False) -> Warnings:
     """In the supervisor: the real handler, and the keeper of the last warnings (returned)."""
     handler: logging.Handler
-    if file is not None:
-        handler = logging.handlers.WatchedFileHandler(file, encoding="utf-8")
-    else:
-        handler = logging.StreamHandler(sys.stderr)
+    handler = _LogFile(file, encoding="utf-8") if file is not None else logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     handler.addFilter(RepeatLimit())
     if quiet and file is None:

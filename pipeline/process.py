@@ -140,17 +140,27 @@ class Child:
         self._closing_log: threading.Thread | None = None
 
     def start(self) -> None:
-        """A new incarnation, with new pipes, a new queue and a new log."""
-        self._health, health_w = SPAWN.Pipe(duplex=False)
-        control_r, self._control = SPAWN.Pipe(duplex=False)
-        os.set_blocking(self._control.fileno(), False)
-        self.hints = SPAWN.Queue(self._queue_size)
-        self._log = logs.ChildLog(self.role)
-        ends = Ends(self.role, health_w, control_r, self.hints, self._log.queue, self._log_level)
-        self.process = SPAWN.Process(target=child_main, args=(self.target, self.plan, ends), name=self.role)
-        self.process.start()
-        health_w.close()
-        control_r.close()
+        """A new incarnation, with new pipes, a new queue and a new log.
+
+        Raises OSError or RuntimeError, and leaves nothing open, when the machine has no room for one.
+        """
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+            self._health, health_w = SPAWN.Pipe(duplex=False)
+            ours.callback(self._health.close)
+            theirs.callback(health_w.close)
+            control_r, self._control = SPAWN.Pipe(duplex=False)
+            ours.callback(self._control.close)
+            theirs.callback(control_r.close)
+            os.set_blocking(self._control.fileno(), False)
+            self.hints = SPAWN.Queue(self._queue_size)
+            ours.callback(self.hints.close)
+            self._log = logs.ChildLog(self.role)
+            ours.callback(self._log.close)
+            ends = Ends(self.role, health_w, control_r, self.hints, self._log.queue, self._log_level)
+            process = SPAWN.Process(target=child_main, args=(self.target, self.plan, ends), name=self.role)
+            process.start()
+            ours.pop_all()
+        self.process = process
         self.restarts += 1
         self.restart_at = None
         kept = {name: value for name, value in self.state.items() if name not in ("fatal", "exit_code")}

@@ -33,7 +33,7 @@ class Meter:
             process = self._processes.setdefault(pid, psutil.Process(pid))
             with process.oneshot():
                 return round(process.cpu_percent(), 1), int(process.memory_info().rss)
-        except psutil.Error:
+        except (psutil.Error, OSError):  # gone, or no descriptor is left to look with
             self._processes.pop(pid, None)
             return None, None
 

@@ -13,6 +13,7 @@ import queue as queues
 import signal
 import time
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from types import FrameType
 from typing import Any
@@ -271,9 +272,14 @@ class Supervisor:
 
     def _install_signals(self) -> None:
         def note(number: int, frame: FrameType | None) -> None:
+            if number == signal.SIGHUP and self._signals:
+                return  # a closed terminal may say so twice: the shell, and the kernel at the shell's end
             self._signals += 1
             with contextlib.suppress(BlockingIOError):
                 os.write(self._wake_w, b"!")
 
+        hang_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        resource_tracker.ensure_running()  # while it inherits that: it must outlive the terminal to clean up
         for number in SIGNALS:
-            signal.signal(number, note)
+            if number != signal.SIGHUP or hang_up != signal.SIG_IGN:  # nohup: it shall go on without a terminal
+                signal.signal(number, note)

@@ -1,0 +1,94 @@
+"""A run whose surroundings go away: terminal, log file, descriptors. It goes on, or ends as it should."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+
+import pytest
+
+from tests import program
+
+RUN = ("run", "--source", "recording:in_nifty50_5m_2026-06-18", "--state-dir", "state", "--speed")
+
+
+def polls(state) -> int:
+    return (program.status_of(state).get("poll") or {}).get("number") or 0
+
+
+def stored(state) -> bool:
+    rows = program.status_of(state).get("databases") or [{}]
+    return all(row.get("cursor") for row in rows)
+
+
+def writer_of(state) -> int:
+    """The pid of the writer that runs, 0 when there is none."""
+    return next((pid for role, pid in program.pids(state).items() if role.startswith("writer")), 0)
+
+
+def test_a_closed_terminal_that_says_so_twice_to_the_whole_group_is_one_orderly_end(tmp_path):
+    """A shell passes the hang-up on, and the kernel sends another at the shell's end."""
+    state = tmp_path / "state"
+    with program.Running(tmp_path, *RUN, "100") as running:
+        program.until(lambda: stored(state), "stored polls")
+        os.killpg(running.process.pid, signal.SIGHUP)
+        program.until(lambda: program.status_of(state)["state"] != "healthy", "the drain")
+        os.killpg(running.process.pid, signal.SIGHUP)
+        assert running.wait() == 0, running.text
+        assert "resource_tracker" not in running.text  # it cleans up at the end: the terminal may not take it along
+
+
+def test_under_nohup_a_closed_terminal_ends_nothing(tmp_path):
+    state = tmp_path / "state"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        running = program.Running(tmp_path, *RUN, "300")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with running:
+        program.until(lambda: stored(state), "stored polls")
+        os.killpg(running.process.pid, signal.SIGHUP)
+        seen = polls(state)
+        program.until(lambda: polls(state) > seen + 1 or running.process.poll() is not None, "more polls")
+        assert running.process.poll() is None, running.text
+        running.terminate()
+        assert running.wait() == 0, running.text
+
+
+def test_a_log_file_that_is_moved_away_with_its_directory_ends_nothing(tmp_path):
+    state, logs = tmp_path / "state", tmp_path / "logs"
+    logs.mkdir()
+    with program.Running(tmp_path, *RUN, "300", "--log-file", str(logs / "run.log")) as running:
+        program.until(lambda: stored(state), "stored polls")
+        logs.rename(tmp_path / "elsewhere")
+        first = writer_of(state)
+        os.kill(first, signal.SIGKILL)
+        program.until(lambda: "cannot be written" in running.text or running.process.poll() is not None, "a complaint")
+        logs.mkdir()
+        second = program.until(lambda: (pid := writer_of(state)) != first and pid, "the next writer")
+        os.kill(second, signal.SIGKILL)
+        program.until(lambda: (logs / "run.log").exists() or running.process.poll() is not None, "a log again")
+        running.terminate()
+        assert running.wait() == 0, running.text
+    assert "killed by signal 9" in (logs / "run.log").read_text()
+    assert running.text.count("cannot be written") == 1
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process: Linux only")
+def test_a_lack_of_descriptors_delays_a_writer_and_ends_nothing(tmp_path):
+    state = tmp_path / "state"
+    with program.Running(tmp_path, *RUN, "300") as running:
+        program.until(lambda: stored(state), "stored polls")
+        limits = resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE)
+        fetcher, writer = program.pids(state)["fetcher"], writer_of(state)
+        resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (8, limits[1]))
+        os.kill(writer, signal.SIGKILL)
+        program.until(lambda: "Too many open" in running.text or running.process.poll() is not None, "a failed start")
+        resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, limits)
+        program.until(
+            lambda: writer_of(state) not in (0, writer) or running.process.poll() is not None, "another writer"
+        )
+        assert program.pids(state)["fetcher"] == fetcher
+        running.terminate()
+        assert running.wait() == 0, running.text
