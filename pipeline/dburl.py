@@ -12,6 +12,7 @@ from pipeline.errors import UsageError
 
 DIALECTS = ("sqlite", "mysql")
 _DATABASE_NAME = re.compile(r"[A-Za-z0-9_$-]{1,64}")
+_HOST_AND_NUMBER = re.compile(r"mysql://([^:@/?#]*@)?[^:@/?#]*:\d+(/|$)")
 _OPTIONS = {"tls": ("prefer", "require", "verify"), "tls_ca": None, "unix_socket": None}
 
 
@@ -74,9 +75,10 @@ def _mysql(text: str, password: str | None) -> DatabaseUrl:
         parts = urlsplit(text)
         port = parts.port or 3306
     except ValueError:  # its text may hold a password with a slash in it, taken for a port
+        shown = text if _HOST_AND_NUMBER.match(text) else "mysql://…"
         raise UsageError(
-            "--db mysql://…: no host and port can be read from it: percent-encode special characters of user and "
-            "password (/ is %2F, @ is %40), and write an IPv6 address in [ ]"
+            f"--db {shown!r}: no host and port (1 to 65535) can be read from it: percent-encode special characters of "
+            "user and password (/ is %2F, @ is %40), and write an IPv6 address in [ ]"
         ) from None
     database = unquote(parts.path.lstrip("/"))
     if not parts.hostname or not database:

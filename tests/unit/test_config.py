@@ -126,8 +126,10 @@ def test_passwords_never_show_and_one_on_the_command_line_warns(tmp_path):
 
 @pytest.mark.parametrize(
     "url",
-    ["postgres://u:s3cret@h/x", "mysql://u:s3cret/1@h/x", "mysql://u:1@s3cret@h:99999/x", "mysql://u:[s3cret@h/x"]
-    + ["mysql:u:s3cret@h/x", "mysql://u:a@s3cret@h/", "mysql://u:s3cret#1@h/x"],
+    [
+        *("postgres://u:s3cret@h/x", "mysql:u:s3cret@h/x", "mysql://u:a@s3cret@h/", "mysql://u:s3cret/1@h/x"),
+        *("mysql://u:1@s3cret@h:99999/x", "mysql://u:[s3cret@h/x", "mysql://u:s3cret#1@h/x"),
+    ],
 )
 def test_a_url_that_cannot_be_read_is_refused_without_its_password(url):
     with pytest.raises(UsageError) as caught:
