@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pipeline.dburl import DatabaseUrl
+from pipeline.errors import PipelineError
 from pipeline.health import Reporter
 from pipeline.journal import NAME as JOURNAL
 from pipeline.lock import FileLock
@@ -48,7 +49,10 @@ def main(health: int, control: int, logs: int) -> None:
     slot = Path(plan["slot"])
     left = threading.Thread(target=_drain_left, args=(slot, url, reporter), daemon=True)
     left.start()
-    _drain(slot, url, Connection(control, writable=False), hints, reporter)
+    try:
+        _drain(slot, url, Connection(control, writable=False), hints, reporter)
+    except PipelineError as error:  # it was logged when it happened
+        sys.exit(error.exit_code)
     left.join()
 
 
@@ -64,7 +68,7 @@ def _drain_left(own: Path, url: DatabaseUrl, reporter: Reporter) -> None:
             continue
         lock = FileLock(slot / SLOT_LOCK)
         if lock.acquire():
-            with contextlib.closing(lock):
+            with contextlib.closing(lock), contextlib.suppress(PipelineError):  # it was logged; the next start tries
                 _drain(slot, url, _Finish(), queues.Queue(1), _Left(reporter))
 
 

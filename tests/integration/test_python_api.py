@@ -214,6 +214,32 @@ def test_a_database_that_is_down_costs_no_record_and_no_time_of_the_caller(envir
     assert "hush-hush" not in caplog.text
 
 
+REFUSED = """
+from pipeline import AsyncDataLogger
+one, two = (AsyncDataLogger(db_url="sqlite:///place/x.db") for _ in range(2))
+for logger in (one, two):
+    logger.start()
+    logger.log_stock_update("A.NS", 1.5)
+print(two.stop(), one.stop())
+"""
+
+
+def test_a_database_that_refuses_costs_no_trace_and_no_record(environment):
+    place = Path("place")
+    place.write_text("no directory yet")
+    refused = program(REFUSED, environment=environment)
+    out, err = refused.communicate(timeout=60)
+    assert out == "False False\n"
+    assert "place/x.db: cannot be opened" in err
+    assert "Traceback" not in err
+    with AsyncDataLogger(db_url="sqlite:///place/x.db") as logger:  # takes one of the two journals, and finds the other
+        until(lambda: logger.get_stats()["errors"])
+    place.unlink()
+    with AsyncDataLogger(db_url="sqlite:///place/x.db") as logger:
+        until(lambda: logger.get_stats()["queue_size"] == 0)
+    until(lambda: rows("sqlite:///place/x.db", "SELECT COUNT(*) FROM intraday_stock_prices") == [(2,)])
+
+
 def test_calls_that_cannot_be_stored_say_so_in_one_line(environment):
     with pytest.raises(UsageError, match="not a database URL"):
         AsyncDataLogger(db_url="postgres://x")
