@@ -165,16 +165,17 @@ class Feed:
     def _look(self, reader: Reader, due: list[Channel]) -> list[tuple[Channel, str | None, Loaded | None]]:
         found: list[tuple[Channel, str | None, Loaded | None]] = []
         for channel in due:
-            universe = channel.universe or self.default_universe(reader)
+            settled = channel.watch or channel.view is not None  # the default one may still be another
+            universe = (channel.universe if settled else None) or self.default_universe(reader)
             loaded = look(reader, universe, channel.date, channel.token, channel.mark) if universe else None
             found.append((channel, universe, loaded))
         return found
 
     def default_universe(self, reader: Reader) -> str | None:
-        """The running pipeline's universe, else the one with the newest day."""
+        """The running pipeline's universe, be it the only one that is to come, else the one with the newest day."""
         known = reader.universes()
         running = (self.status.content or {}).get("universe") if self.status.running(self.now()) else None
-        if any(row["name"] == running for row in known):
+        if running and (not known or any(row["name"] == running for row in known)):
             return str(running)
         newest = max(known, key=lambda row: (row["latest_date"], row["days"]), default=None)
         return str(newest["name"]) if newest else None

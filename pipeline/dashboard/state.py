@@ -90,7 +90,7 @@ def state(
         "flags": flags,
         "text": _text(name, view, pipeline, market, last),
         "server_time_utc": iso_utc(now),
-        "timezone": view.clock.zone.key if view else None,
+        "timezone": view.clock.zone.key if view else (pipeline.market or {}).get("timezone"),
         "market": phase,
         "pipeline": pipeline.running,
         "next_open": _future(_next_open(view, pipeline, hours, now), now),

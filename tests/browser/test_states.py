@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
+from pipeline.model import Outcome
 from tests.browser import stage
 from tests.browser.conftest import recent
 
@@ -49,15 +50,17 @@ def test_old_numbers_in_an_open_market_are_grey_and_say_their_age(now, visitor):
         expect(page.locator("html")).not_to_have_class("dimmed")
 
 
-def test_a_partial_poll_says_how_many_stocks_are_counted(now, visitor):
+def test_a_partial_poll_says_how_many_stocks_are_counted_and_a_failed_one_why(now, visitor):
     market = now()
-    market.poll(recent(), symbols=20, reason="Yahoo answered 20 of 47")
+    market.poll(recent(timedelta(seconds=30)), symbols=20, reason="Yahoo answered 20 of 47")
     market.run()
     with stage.server(market.store, state_dir=market.state_dir) as server, visitor() as viewer:
         page = viewer.open(server.url)
         expect(page.locator("#state")).to_have_text("Partial")
         expect(page.locator("#banners .banner")).to_contain_text("Only 20 of 47 stocks are counted")
         expect(page.locator("[data-tile=coverage]")).to_contain_text("20 of 47 stocks")
+        market.store.put(market.day.unpolled(recent(), Outcome.FAILED, "no answer from Yahoo"))
+        expect(page.locator("#banners .banner")).to_contain_text("The last poll failed: no answer from Yahoo")
 
 
 def test_numbers_stay_while_the_pipeline_is_down(now, visitor):
@@ -89,10 +92,11 @@ def test_a_closed_market_names_the_last_session_and_the_next_open(now, visitor):
 
 def test_a_day_without_a_poll_has_no_data_yet_and_fills_by_itself(now, visitor):
     market = now()
-    with stage.server(market.store) as server, visitor() as viewer:
-        page = viewer.open(f"{server.url}?universe=nifty50")
+    market.run()
+    with stage.server(market.store, state_dir=market.state_dir) as server, visitor() as viewer:
+        page = viewer.open(server.url)
         expect(page.locator("#state")).to_have_text("No data yet")
-        expect(page.locator(".empty")).to_contain_text("No data yet")
+        expect(page.locator(".empty")).to_contain_text("the first numbers come with the next poll")
         market.poll(recent())
         expect(page.locator(".counts")).to_contain_text("of 47 stocks")
 

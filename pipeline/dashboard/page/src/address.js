@@ -11,10 +11,13 @@ export function readAddress(search = location.search) {
   return {
     view: VIEWS.includes(view) ? view : "market",
     universe: parameters.get("universe") || null,
-    date: /^\d{4}-\d\d-\d\d$/.test(date ?? "") ? date : null,
+    date: isDay(date ?? "") ? date : null,
     at: /^\d\d:\d\d(:\d\d)?$/.test(at ?? "") ? at : null,
   };
 }
+
+/** Whether a calendar has this day: 30 February is none. */
+const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text) && new Date(`${text}T00:00Z`).toJSON()?.startsWith(text);
 
 /** The query text for a state; the defaults are left out. */
 export function addressOf({ view, universe, date, at }) {

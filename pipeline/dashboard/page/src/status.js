@@ -35,6 +35,9 @@ function withoutData(link, problem) {
       empty: { title: "The database cannot be read", text: "The page fills by itself as soon as it answers." },
     };
   }
+  if (problem?.code === "no_data") {
+    return { pill: pill("No data yet", "info"), banner: null, dim: false, empty: { title: problem.message, text: "The page fills by itself as soon as a pipeline writes to it." } };
+  }
   if (problem && problem.code !== "unreachable") {
     return { pill: pill("Nothing to show", "warn"), banner: banner("warn", problem.message), dim: false, empty: { title: problem.message, text: "Choose another universe or date above." } };
   }
@@ -73,10 +76,7 @@ const STATES = {
     banner: banner("warn", `No new numbers for ${about.age}: those shown are of ${about.time}.${reason(state)}`),
     dim: true,
   }),
-  partial: (state, about) => ({
-    pill: pill("Partial", "warn"),
-    banner: banner("warn", `${about.counted} Read ratios and percentages with care.${reason(state)}`),
-  }),
+  partial: (state, about) => ({ pill: pill("Partial", "warn"), banner: banner("warn", partialText(state, about)) }),
   delayed: (state) => ({ pill: pill(`Delayed ${span(state.delay_s)}`, "info"), banner: null }),
   closed: (state, about) => ({ pill: pill("Closed", "plain"), banner: banner("info", closedText(state, about)) }),
   live: () => ({ pill: pill("Live", "ok"), banner: null }),
@@ -84,11 +84,19 @@ const STATES = {
 
 function noDataText(state) {
   if (!state.timezone) return "Nothing is stored under this universe’s name. Choose another one above, or start “breadth-pipeline run” for it.";
+  if (state.market === "open") return "The market is open: the first numbers come with the next poll.";
   if (state.next_open) return `The first numbers come with the next open: ${instant(state.next_open)} ${zoneName(state.timezone)}.`;
   return "Nothing is stored for this day. The page fills by itself when a poll comes.";
 }
 
 const reason = (state) => (state.last_poll?.reason ? ` Last poll: ${state.last_poll.reason}.` : "");
+
+/** A poll that brought nothing leaves the numbers of the one before; one that lacks stocks has numbers of its own. */
+function partialText(state, about) {
+  const { outcome, reason: why } = state.last_poll ?? {};
+  if (outcome === "failed" || outcome === "skipped") return `The last poll ${outcome === "failed" ? "failed" : "was skipped"}${why ? `: ${why}` : ""}. The numbers are those of ${about.time}${about.ago}.`;
+  return `${about.counted} Read ratios and percentages with care.${reason(state)}`;
+}
 
 function closedText(state, { snapshot, zone }) {
   const { session, trade_date: date } = snapshot;

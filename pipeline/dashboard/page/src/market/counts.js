@@ -55,6 +55,6 @@ function words(label) {
 function populationText(market) {
   const left = [[market.not_traded, "not traded"], [market.no_reference, "no previous close"], [market.no_quote, "no quote"]];
   const missing = left.filter(([count]) => count).map(([count, why]) => `${number(count)} ${why}`);
-  const counted = `counted from ${number(market.total_stocks)} of ${number(market.universe_size)} stocks`;
+  const counted = `from ${number(market.total_stocks)} of ${number(market.universe_size)} stocks`;
   return missing.length ? `${counted}; ${missing.join(", ")}` : counted;
 }
