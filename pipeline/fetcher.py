@@ -68,10 +68,13 @@ class Fetcher:
         plan = self._plan
         self._reporter.allow(120)
         self._intake = Intake(self._settings.state_dir, plan.stream, self._clock, self._ends.hints)
-        with contextlib.closing(self._intake):
+        try:
             market = open_market(self._settings, plan.universe, plan.begin, self._clock, self._intake.unfinished)
             with contextlib.closing(market.source):
                 self._session(market)
+        finally:
+            self._intake.close()
+            self._reporter.report(unstored=self._intake.waiting)
 
     def _session(self, market: Market) -> None:
         """The main loop: for each poll that is due, wait for its instant, then poll or say why not."""
@@ -165,7 +168,6 @@ class Fetcher:
         """One poll: fetch, compute, journal, hint."""
         assert market.session is not None
         budget_s = market.pace.budget_s(following, market.interval_s)
-        self._reporter.allow(budget_s + FETCH_GRACE_S)
         answer = self._fetch(market, instant, budget_s)
         if market.live and instant == market.session.close and self._stated_delay(answer) > self._delay_s:
             self._delay_s = self._stated_delay(answer)
@@ -190,6 +192,7 @@ class Fetcher:
         self._tell(market, instant, answer, snapshot, outcome, reason, stored)
 
     def _fetch(self, market: Market, instant: datetime, budget_s: float) -> Answer:
+        self._reporter.allow(budget_s + FETCH_GRACE_S)
         deadline = time.monotonic() + budget_s
         return market.source.fetch(market.universe.symbols, market.index, instant, deadline)
 

@@ -157,6 +157,9 @@ class Supervisor:
             names = ", ".join(left)
             log.error("not every record is in %s yet: they are in the journal, the next start writes them", names)
             return code or EXIT_UNFINISHED
+        if self._fleet.fetcher.state.get("unstored"):
+            self.message = "polls could not be journaled for want of room on the disk and are lost"
+            return code or EXIT_UNFINISHED
         polls = self._fleet.fetcher.state.get("polls") or {}
         if code == EXIT_DONE and polls.get("failed") and not (polls.get("taken") or polls.get("partial")):
             self.message = "nothing was fetched: every poll failed"

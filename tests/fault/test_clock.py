@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,6 +11,7 @@ import pytest
 
 from pipeline.model import Session
 from pipeline.session import local_text, session_grid
+from tests.harness import clocked
 from tests.harness.clocked import play
 
 ZONE = ZoneInfo("Asia/Kolkata")
@@ -56,3 +59,22 @@ def test_a_restart_with_the_clock_set_back_takes_no_poll_again(tmp_path):
     balance, outcomes = play(tmp_path, SESSION, INTERVAL_S, half - timedelta(minutes=40))
     assert balance.clean, balance
     assert outcomes == dict.fromkeys(GRID, "taken")
+
+
+def test_every_fetch_may_take_its_whole_time_that_of_the_delayed_close_too(tmp_path, monkeypatch):
+    """A fetcher that is silent for longer than it announced is killed; the closing poll is taken again, later."""
+    announced: list[float] = []
+    fetches: list[tuple[float, float]] = []
+    fetch = clocked._Source.fetch
+
+    def delayed(source, symbols, index, instant, deadline):
+        fetches.append((announced[-1], deadline - time.monotonic()))
+        answer = fetch(source, symbols, index, instant, deadline)
+        delay_s = 900 if instant == SESSION.close else None
+        return replace(answer, quotes={name: replace(quote, delay_s=delay_s) for name, quote in answer.quotes.items()})
+
+    monkeypatch.setattr(clocked._Reports, "allow", lambda reports, seconds: announced.append(seconds))
+    monkeypatch.setattr(clocked._Source, "fetch", delayed)
+    play(tmp_path, SESSION, INTERVAL_S, OPEN)
+    assert len(fetches) == len(GRID) + 1
+    assert all(silence > budget for silence, budget in fetches), fetches[-1]

@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from tests import program
+from tests.unit.test_journal_disk import fill_up, small_disk  # noqa: F401 - a fixture
 
 RUN = ("run", "--source", "recording:in_nifty50_5m_2026-06-18", "--state-dir", "state", "--speed")
 
@@ -92,3 +93,14 @@ def test_a_lack_of_descriptors_delays_a_writer_and_ends_nothing(tmp_path):
         assert program.pids(state)["fetcher"] == fetcher
         running.terminate()
         assert running.wait() == 0, running.text
+
+
+def test_polls_for_which_the_disk_never_had_room_are_told_by_the_exit_code(small_disk, tmp_path):  # noqa: F811
+    run = (*RUN[:3], "--state-dir", str(small_disk / "state"), "--db", f"sqlite:///{tmp_path}/breadth.db")
+    with program.Running(tmp_path, *run, "--speed", "300") as running:
+        program.until(lambda: stored(small_disk / "state"), "stored polls")
+        fill_up(small_disk)
+        program.until(lambda: "polls wait in memory" in running.text, "a complaint")
+        running.terminate()
+        assert running.wait() == 69, running.text
+        assert "are lost" in running.text
