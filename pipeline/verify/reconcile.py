@@ -44,13 +44,14 @@ def reconcile(
     databases: dict[str, Database] = {}
     report = Report(reader.identity(), [], {})
     try:
-        for url in urls:
-            report.databases[url.masked] = ""
+        for number, url in enumerate(urls, 1):
+            name = url.masked if url.masked not in report.databases else f"{url.masked} (#{number})"
+            report.databases[name] = ""
             try:
-                databases[url.masked] = connect(url)
-                report.databases[url.masked] = cursor_fault(databases[url.masked], reader)
+                databases[name] = connect(url)
+                report.databases[name] = cursor_fault(databases[name], reader)
             except PipelineError as error:
-                report.databases[url.masked] = str(error)
+                report.databases[name] = str(error)
         _compare(report, reader, databases, now, trade_date)
     except JournalDamagedError as error:
         report.damage = str(error)

@@ -10,9 +10,9 @@ import pytest
 from pipeline import schema
 from pipeline.dburl import DatabaseUrl
 from pipeline.drain import Drain
-from pipeline.errors import JournalError
+from pipeline.errors import JournalError, SinkRefused
 from pipeline.journal import Journal, JournalReader
-from pipeline.sinks import open_database, open_sink
+from pipeline.sinks import Database, open_database, open_sink
 from pipeline.verify import Report, reconcile
 from pipeline.verify import report as kinds
 from tests.unit.days import AFTER, journaled, opening, poll, polls, skipped, whole_day, with_symbol
@@ -123,6 +123,23 @@ def test_two_databases_are_compared_separately_and_equal_contents_have_equal_has
     assert not report.agrees
     assert "cannot be opened" in report.databases[gone.masked]
     assert report.days[0].databases[0].agrees
+
+
+def test_two_databases_of_the_same_printed_name_are_both_looked_at(journal, url):
+    """Two servers behind two sockets, or two users of one: the secret and the options are not printed."""
+    journaled(journal, whole_day())
+    drained(journal.directory, url)
+    one, two = (
+        DatabaseUrl("mysql", host="h", user="u", database="d", options={"unix_socket": name}) for name in ("/1", "/2")
+    )
+
+    def connect(asked: DatabaseUrl) -> Database:
+        if asked is one:
+            raise SinkRefused("the first one refuses")
+        return open_database(url, readonly=True)
+
+    assert one.masked == two.masked
+    assert not reconcile(journal.directory, [one, two], AFTER, connect=connect).agrees
 
 
 @pytest.mark.mysql
