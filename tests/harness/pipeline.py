@@ -89,6 +89,7 @@ class Pipeline:
 
             def take_terminal() -> None:
                 os.setsid()
+                signal.signal(signal.SIGHUP, signal.SIG_DFL)  # else under nohup the run would outlive its terminal
                 fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
 
             options = {"stdin": slave, "stdout": slave, "preexec_fn": take_terminal}
