@@ -92,6 +92,8 @@ def _mysql(text: str, password: str | None) -> DatabaseUrl:
         choices = _OPTIONS[name]
         if choices and value not in choices:
             raise UsageError(f"--db: {name}={value!r} must be one of {', '.join(choices)}")
+    if "tls_ca" in options and options.get("tls") != "verify":
+        raise UsageError("--db: tls_ca without tls=verify protects nothing: add tls=verify to the URL")
     own = unquote(parts.password) if parts.password is not None else None
     return DatabaseUrl(
         "mysql",

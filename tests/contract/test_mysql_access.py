@@ -14,7 +14,7 @@ from mysql.connector import Error, InterfaceError, OperationalError
 
 from pipeline import schema
 from pipeline.dburl import DatabaseUrl
-from pipeline.errors import SinkRefused, SinkRejected, SinkSchemaError, SinkUnavailable
+from pipeline.errors import SinkError, SinkRefused, SinkRejected, SinkSchemaError, SinkUnavailable
 from pipeline.inspection import missing_rights, notes, problems
 from pipeline.model import Cursor
 from pipeline.prune import prune_stocks
@@ -156,6 +156,21 @@ def test_user_without_create_view_is_told_which_statements_failed(mariadb, maria
     failed = {slug for slug, outcome in outcomes.items() if outcome.state == "failed"}
     assert failed == {slug for slug in outcomes if slug.startswith("v_")}
     assert all("CREATE VIEW command denied" in outcomes[slug].message for slug in failed)
+
+
+def test_no_server_can_ask_for_our_files_and_none_may_cut_values_silently(
+    mariadb, mariadb_database, monkeypatch, tmp_path
+):
+    url = DatabaseUrl.parse(mariadb.url(mariadb_database))
+    (tmp_path / "file").write_text("ours\n")
+    assert ask(url, "SELECT @@GLOBAL.local_infile") == [(1,)]
+    run(url, "CREATE TABLE taken (line VARCHAR(100))")
+    with pytest.raises(SinkError, match="local infile"):
+        run(url, f"LOAD DATA LOCAL INFILE '{tmp_path}/file' INTO TABLE taken")
+    assert count(url, "taken") == 0
+    monkeypatch.setattr(mysql, "SQL_MODE", "NO_ENGINE_SUBSTITUTION")
+    with pytest.raises(SinkRefused, match="strict sql_mode"):
+        open_sink(url).open()
 
 
 def test_tls_verify_refuses_a_server_without_tls_or_with_another_certificate(

@@ -69,6 +69,7 @@ def test_unknown_names_are_errors_with_the_name_in_them(tmp_path, environ, toml)
         ("db", ("mysql://host",)),
         ("db", ("mysql://host:70000/x",)),
         ("db", ("mysql://host/x?tls=maybe",)),
+        ("db", ("mysql://host/x?tls_ca=add",)),
         ("db", ("mysql://host/a;b",)),
     ],
 )
