@@ -37,10 +37,10 @@ def chromium() -> str | None:
     return shutil.which(CHROMIUM)
 
 
-def launch(playwright: Playwright) -> Browser:
+def launch(playwright: Playwright, *more: str) -> Browser:
     executable = chromium()
     assert executable is not None
-    arguments = [*ARGUMENTS, "--no-sandbox"] if os.geteuid() == 0 else list(ARGUMENTS)
+    arguments = [*ARGUMENTS, *more, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     return playwright.chromium.launch(executable_path=executable, args=arguments)
 
 
