@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -12,6 +13,7 @@ from pipeline.errors import EXIT_USAGE, PipelineError
 
 def main() -> None:
     """Runs the command line and exits."""
+    _open_streams()
     try:
         code = cli.main(prog_name="breadth-pipeline", standalone_mode=False)
     except click.exceptions.Exit as stop:
@@ -28,6 +30,13 @@ def main() -> None:
         click.echo(f"breadth-pipeline: {error}", err=True)
         sys.exit(error.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_streams() -> None:
+    """In place of streams that were closed before the start: their numbers must not become those of our files."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 if __name__ == "__main__":

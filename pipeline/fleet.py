@@ -7,6 +7,7 @@ import random
 import time
 from typing import Any
 
+from pipeline.errors import UnfinishedError
 from pipeline.process import Child
 
 FIRST_RESTART_S, LONGEST_RESTART_S = 0.2, 30.0
@@ -34,8 +35,14 @@ class Fleet:
         return [self.fetcher, *self.writers, *([self.dashboard] if self.dashboard else [])]
 
     def start(self) -> None:
-        for child in self.children:
-            child.start()
+        """Raises UnfinishedError, and leaves nobody behind, when the machine has no room for so many processes."""
+        try:
+            for child in self.children:
+                child.start()
+        except (OSError, RuntimeError) as error:
+            self.kill()
+            why = getattr(error, "strerror", None) or error
+            raise UnfinishedError(f"the processes of a run cannot be started: {why}; look at ulimit -a") from None
 
     def waitables(self) -> list[Any]:
         return [item for child in self.children for item in child.waitables]

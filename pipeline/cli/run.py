@@ -8,6 +8,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -86,7 +87,8 @@ def _supervise(
     if polls.get("planned") and session and (settings.cron or settings.progress != "off"):
         progress.finish(supervisor.status)
     if supervisor.message and code != EXIT_TERMINATED and not (settings.cron and code == 0):
-        click.echo(f"breadth-pipeline: {supervisor.message}", err=code != 0)
+        with suppress(OSError):  # nobody reads any more: the exit code stands
+            click.echo(f"breadth-pipeline: {supervisor.message}", err=code != 0)
     return code
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
 
 import pytest
 
@@ -104,3 +105,23 @@ def test_polls_for_which_the_disk_never_had_room_are_told_by_the_exit_code(small
         running.terminate()
         assert running.wait() == 69, running.text
         assert "are lost" in running.text
+
+
+@pytest.mark.parametrize(
+    ("shell", "code"), [("ulimit -n 16; exec", 69), ("exec >&-; exec", 0), ("trap '' PIPE; exec 1</dev/null; exec", 0)]
+)
+def test_a_start_without_descriptors_and_an_end_without_a_reader_are_no_trace(tmp_path, shell, code):
+    command = [*program.COMMAND, *RUN, "max", "--progress", "off"]
+    for _ in range(2):  # the second one has nothing to do, and says so
+        done = subprocess.run(
+            ["bash", "-c", f'{shell} "$@"', "bash", *command],
+            env=program.environment(tmp_path),
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=program.DEADLINE_S,
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+    assert ("cannot be started" in done.stderr) == (code == 69)
