@@ -2,6 +2,9 @@
 
 import { clock, day, span, zoneName } from "./format.js";
 
+/** The first snapshot is asked for beside the stream and may be here before it: no reason to speak of a lost connection. */
+const FIRST_CONNECTION_MS = 4_000;
+
 /** `2026-11-27T09:15:00+05:30` as `27 Nov, 09:15`, the exchange's own clock. */
 export const instant = (text) => `${day(text)}, ${clock(text)}`;
 
@@ -15,8 +18,9 @@ export function describe(about) {
   const state = snapshot.state;
   const zone = zoneName(snapshot.session?.timezone);
   const found = about.replayAt ? replayed(about.replayAt, zone) : ofServer(state, snapshot, about.now, zone);
-  if (link.state === "open") return found;
-  const lost = span((Date.now() - link.since) / 1000);
+  const since = Date.now() - link.since;
+  if (link.state === "open" || (link.state === "connecting" && since < FIRST_CONNECTION_MS)) return found;
+  const lost = span(since / 1000);
   const numbers = snapshot.market ? ` The numbers are those of ${clock(snapshot.market.poll_time)} ${zone}.` : "";
   return {
     ...found,
