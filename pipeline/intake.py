@@ -40,6 +40,7 @@ class Intake:
         self._rows = 0
         self._retried = self._no_rotation_before = 0.0
         self._said = self.dropped = 0
+        self._full = False
         self._log_findings()
 
     @property
@@ -58,8 +59,7 @@ class Intake:
         if not self._waiting or time.monotonic() - self._retried < RETRY_S:
             return False
         self._retried = time.monotonic()
-        if self._store():
-            log.warning("there is room again: all polls that waited are in the journal")
+        self._store()
         return True
 
     def rotate(self, journal_id: str) -> None:
@@ -121,8 +121,14 @@ class Intake:
                 self._rows -= self._waiting.popleft().row_count
                 self._hint(seq)
         except JournalFullError as error:
-            log.error("%s; polls wait in memory and are not stored", error)  # noqa: TRY400 - one line, no trace
+            if not self._full:
+                log.error("%s; polls wait in memory and are not stored", error)  # noqa: TRY400 - one line, no trace
+            self._full = True
             self._shrink()
+        else:
+            if self._full:
+                log.warning("there is room again: all polls that waited are in the journal")
+            self._full = False
         return not self._waiting
 
     def _hint(self, seq: int) -> None:

@@ -6,6 +6,7 @@ seconds, so that the day's operations survive a restart of the page and of the p
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,21 +18,39 @@ FILE = "status.json"
 HISTORY_DAYS = 7
 FRESH_S = 10.0
 """A status older than this belongs to a pipeline that no longer runs."""
+PADDED_BYTES = 16 * 1024
 MAX_STATUS_BYTES = 4 * 1024 * 1024
 
 
 def write(directory: Path, status: dict[str, Any]) -> None:
-    """Replaces the status file. Raises OSError (a full disk)."""
-    temporary = directory / f".{FILE}.new"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    descriptor = os.open(temporary, flags, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(status))
-    temporary.replace(directory / FILE)
+    """Replaces the status file. Raises OSError.
+
+    Two files take turns, each written over in place: a full disk has no room for another one, and that is just when
+    the status matters. Blanks at the end keep their sizes alike.
+    """
+    file, spare, kept = directory / FILE, directory / f".{FILE}.new", directory / f".{FILE}.old"
+    data = msgspec.json.encode(status)
+    data += b" " * (-(len(data) + 1) % PADDED_BYTES) + b"\n"
+    if spare.is_symlink():
+        spare.unlink()
+    descriptor = os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as turn:
+        turn.write(data)
+        turn.truncate()
+    kept.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):  # the first status replaces none
+        os.link(file, kept, follow_symlinks=False)
+    spare.replace(file)
+    with contextlib.suppress(FileNotFoundError):
+        kept.replace(spare)
 
 
 def read(directory: Path) -> dict[str, Any] | None:
     """The newest status, None when there is none that can be read. A symbolic link is not followed."""
+    return _read(directory) or _read(directory)  # the first may have been overtaken: its file was written over
+
+
+def _read(directory: Path) -> dict[str, Any] | None:
     try:
         descriptor = os.open(directory / FILE, os.O_RDONLY | os.O_NOFOLLOW)
         with os.fdopen(descriptor, "rb") as file:

@@ -20,7 +20,7 @@ def intake(tmp_path):
     found.close()
 
 
-def test_words_of_the_supervisor_do_not_end_the_fetcher_while_its_disk_is_full(intake, monkeypatch):
+def test_words_of_the_supervisor_do_not_end_the_fetcher_while_its_disk_is_full(intake, monkeypatch, caplog):
     def full(*_: object) -> None:
         raise JournalFullError("no room on the disk")
 
@@ -30,8 +30,10 @@ def test_words_of_the_supervisor_do_not_end_the_fetcher_while_its_disk_is_full(i
         for name in ("append", "prune", "rotate"):
             patch.setattr(Journal, name, full)
         assert not intake.append(record(2))
+        assert not intake.append(record(4))
         intake.prune(journal_id, 1, 0)
         intake.rotate(journal_id)
-    assert intake.waiting == 1
+    assert intake.waiting == 2
     assert intake.append(record(3))
-    assert intake.report()["journal"]["last_seq"] == 3
+    assert intake.report()["journal"]["last_seq"] == 4
+    assert caplog.text.count("polls wait in memory") == caplog.text.count("there is room again") == 1
