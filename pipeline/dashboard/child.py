@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import dashboard
+from pipeline.dashboard.security import check_listen, parse_listen
 from pipeline.dburl import DatabaseUrl
-from pipeline.errors import ConfigError
 from pipeline.health import Reporter
 from pipeline.process import Ends
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 FOREVER_S = 10**9
 
 
@@ -24,18 +23,10 @@ class PagePlan:
     token_file: Path | None
 
 
-def split(listen: str) -> tuple[str, int]:
-    host, _, port = listen.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
 def check(listen: str, token_file: Path | None) -> None:
-    """Raises ConfigError for an address that others reach without a token."""
-    host, _ = split(listen)
-    if host not in LOOPBACK and token_file is None:
-        raise ConfigError(f"--dashboard {listen} can be reached by others: give --token-file, or use 127.0.0.1")
-    if token_file is not None:
-        dashboard.read_token(token_file)
+    """Raises ConfigError for an address that others reach without a token, or a token that cannot be used."""
+    token = dashboard.read_token(token_file) if token_file is not None else None
+    check_listen(parse_listen(listen)[0], token)
 
 
 def run(plan: PagePlan, ends: Ends, reporter: Reporter) -> None:
@@ -52,7 +43,7 @@ def run(plan: PagePlan, ends: Ends, reporter: Reporter) -> None:
     token = dashboard.read_token(plan.token_file) if plan.token_file else None
     dashboard.serve(
         plan.urls,
-        split(plan.listen),
+        parse_listen(plan.listen),
         state_dir=plan.state_dir,
         token=token,
         ready=lambda url: reporter.report(state="running", address=url),
