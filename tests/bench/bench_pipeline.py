@@ -70,11 +70,41 @@ def end_to_end(directory: Path, recording: Path, url: str, number: int) -> float
     return float((last["rows_written"] - first["rows_written"]) / took)
 
 
+def stored_by_another_process(directory: Path, url: str, number: int) -> float:
+    """Rows a second from the first append to the last commit: a producer (this process) with its journal and queue, a
+    writer process, the server; polls that are ready, so that no source and no breadth is in it."""
+    market, journal = Market(), Journal.open(directory, "bench")
+    ready = [record(market, each) for each in range(number)]
+    child = Child(
+        "writer",
+        "pipeline.writer:run",
+        WritePlan(DatabaseUrl.parse(url), directory, True),
+        log_level="error",
+        queue_size=1000,
+    )
+    child.start()
+    try:
+        wait_until(lambda: child.listen() and child.state.get("database") == "ok", 30, "the writer")
+        begin = time.perf_counter()
+        for each in ready:
+            child.hint((journal.append(each), time.time()))
+            child.listen()
+        wait_until(lambda: child.listen() and child.state.get("cursor") == number, 120, "the last rows")
+        took = time.perf_counter() - begin
+    finally:
+        child.give_up()
+        child.reap()
+        journal.close()
+    return sum(each.row_count for each in ready) / took
+
+
 def bench_end_to_end(directory: Path, server: MariaDb, rounds: int) -> None:
     recording = make_recording(directory / "recording", "wide", symbols=SYMBOLS)
     print(f"end to end, {POLLS} polls of {SYMBOLS} stocks, fsync at every commit")
-    stored, seeds, lite = [], [], []
+    stored, seeds, lite, handed = [], [], [], []
     for number in range(rounds):
+        url = server.url(server.create_database("handed"))
+        handed.append(stored_by_another_process(directory / f"p{number}", url, POLLS))
         url = server.url(server.create_database("whole"))
         stored.append(end_to_end(directory / f"m{number}", recording, url, POLLS))
         seeds.append(seed_logger_rate(server, server.create_database("seed")))
@@ -82,6 +112,8 @@ def bench_end_to_end(directory: Path, server: MariaDb, rounds: int) -> None:
     say("MariaDB, rows/s", stored, digits=0)
     say("the seed's logger, rows/s", seeds, digits=0)
     say("MariaDB / the seed's logger", [a / b for a, b in zip(stored, seeds, strict=True)], "at least 80", 1)
+    say("producer, queue, writer, MariaDB, rows/s", handed, digits=0)
+    say("the same / the seed's logger", [a / b for a, b in zip(handed, seeds, strict=True)], "at least 40", 1)
     say("SQLite, rows/s", lite, "at least 50,000", 0)
 
 
