@@ -6,6 +6,7 @@ only counts advances, declines and unchanged.
 
 from __future__ import annotations
 
+import gc
 import random
 import statistics
 import tempfile
@@ -19,6 +20,7 @@ from zoneinfo import ZoneInfo
 from pipeline.breadth import References, compute
 from pipeline.journal import Journal
 from pipeline.model import Answer, Member, Quote, Session, Universe
+from pipeline.process import GC_THRESHOLDS
 from pipeline.records import poll_record
 from pipeline.wire import encode
 
@@ -96,6 +98,7 @@ def one_round(
 
 
 def main() -> None:
+    gc.set_threshold(*GC_THRESHOLDS)  # as in the fetcher, which is a child of the supervisor
     members, randomness, references = universe(), random.Random(1), References()
     with tempfile.TemporaryDirectory() as directory:
         journal = Journal.open(Path(directory), "bench")
