@@ -17,8 +17,12 @@ DEADLINE_S = 110.0
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """The test's environment: no settings of the machine, a home of its own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("BREADTH_", "MYSQL_", "XDG_"))}
+    """The test's environment: no settings of the machine, neither ours nor Python's, a home of its own."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("BREADTH_", "MYSQL_", "XDG_", "PYTHON"))
+    }
     return {**kept, "HOME": str(home), "COLUMNS": "80", **more}
 
 
