@@ -147,7 +147,7 @@ def main() -> None:
     place = Path(sys.argv[2]) if len(sys.argv) > 2 else Path.cwd()
     directory = Path(tempfile.mkdtemp(prefix="bench-journal-", dir=place))
     try:
-        print(f"a poll of 2,000 stocks, {rounds} rounds, on {place}:")
+        print(f"a poll of 2,000 stocks, {rounds} rounds:")
         append_costs(directory, rounds)
         print(f"a backlog of {BACKLOG:,} records of 10 rows:")
         backlog(directory / "backlog")
