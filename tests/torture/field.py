@@ -19,6 +19,7 @@ from tests.harness import Balance, Rig, wait_until
 
 ROOM_MB = 64
 PRELOAD = Path("/usr/lib/fiu")
+KEPT_ASIDE = 3
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,15 @@ class Field:
 
     def check_journals(self, damaged: bool = False) -> None:
         """A journal may only be replaced when a fault damaged it."""
-        now = len(list(self.rig.pipeline.state_dir.glob("journal-*.sqlite3")))
+        aside = sorted(self.rig.pipeline.state_dir.glob("journal-*.sqlite3"), key=lambda file: file.stat().st_mtime)
+        now = len(aside)
         if now > self.asides and not damaged:
             lines = [line for line in self.rig.pipeline.log_text().splitlines() if "is replaced" in line]
             self.balance.note("lost", f"a sound journal was replaced: {lines[-1:]}", now - self.asides)
-        self.asides = now
+        for old in aside[:-KEPT_ASIDE]:  # many faults would fill the small disk with them
+            for file in old.parent.glob(f"{old.name}*"):
+                file.unlink()
+        self.asides = min(now, KEPT_ASIDE)
 
     def kill(self, pid: int) -> None:
         with contextlib.suppress(ProcessLookupError):
