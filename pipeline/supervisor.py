@@ -74,6 +74,8 @@ class Supervisor:
         finally:
             self._fleet.kill()
             self._report("stopped")
+            for number in SIGNALS:  # else Python's own end brings the default back: a late one would take the exit code
+                signal.signal(number, signal.SIG_IGN)
         return code
 
     def _turn(self) -> None:
