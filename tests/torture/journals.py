@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ def copied(it: Field) -> None:
     with it.fetch_fault():
         assert pipeline.stop() == 0
         shutil.copytree(original, copy)
-        aside = f"sqlite:///{rig.directory / 'elsewhere.db'}"
+        # A fresh one: that of an earlier round knows records that this round's journal never had.
+        aside = f"sqlite:///{rig.directory / f'elsewhere-{time.monotonic_ns()}.db'}"
         rig.run_elsewhere(aside, polls=12)
         pipeline.state_dir = copy
         pipeline.start()
