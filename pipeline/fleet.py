@@ -57,7 +57,8 @@ class Fleet:
         """Kills the silent, buries the dead, starts those whose time has come."""
         now = time.monotonic()
         for child in self.children:
-            if child.alive and now - child.last_beat > self._heartbeat_s and not child.ended:
+            silent = child.alive and now - child.last_beat > self._heartbeat_s and not child.ended
+            if silent and not child.listen():  # what it said while this process itself was stopped may wait unread
                 log.error("%s has been silent for %.0f s and is killed", child.role, now - child.last_beat)
                 child.kill()
                 child.last_beat = now
