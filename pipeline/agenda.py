@@ -14,56 +14,74 @@ from datetime import datetime, timedelta
 from pipeline.model import Session
 from pipeline.session import grid, local_text, session_grid
 
+NOT_RUNNING, TOO_LATE = "the pipeline was not running", "its time passed before it could be taken"
+"""Why a poll is skipped."""
 OPEN_GRACE_S = 60
 CLOSE_MARGIN_S = 60
 """Added to the delay that the source states before the closing poll is taken."""
 
 
 @dataclass(frozen=True, slots=True)
-class Agenda:
-    """`due`: polls to take, ascending; `missed`: grid points that passed before this run; `planned`: the whole grid."""
+class Past:
+    """What the journal knows of a session when a fetcher begins, poll times as local text.
 
-    planned: int
+    `known`: polls accounted for, also by runs at any time of the day; `own`: those that this run took, or was too late
+    for; `begun`: whether this very session was begun.
+    """
+
+    known: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
+    begun: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """`due`: polls to take, ascending; `missed`: grid points that passed before this run; `cut`: more were due."""
+
     due: tuple[datetime, ...]
     missed: tuple[datetime, ...]
+    cut: bool = False
 
 
-def live(session: Session, interval_s: int, begin: datetime, now: datetime, known: Collection[str]) -> Agenda:
-    """The agenda of a live session for a run that began at `begin`; `known`: poll times (local text) in the journal."""
+def live(session: Session, interval_s: int, begin: datetime, now: datetime, past: Past) -> Agenda:
+    """The agenda of a live session for a run that began at `begin`."""
     points = list(session_grid(session, interval_s))
     grace = timedelta(seconds=min(OPEN_GRACE_S, interval_s / 2))
     due: list[datetime] = []
     missed: list[datetime] = []
     for point, following in zip(points, [*points[1:], None], strict=True):
-        if local_text(point) in known:
+        if local_text(point) in past.known:
             continue
         at_open = point == session.open and begin - point <= grace
-        present = bool(known) and (following is None or now < following)
+        present = past.begun and (following is None or now < following)
         (due if point >= begin or at_open or present else missed).append(point)
-    return Agenda(len(points), tuple(due), tuple(missed))
+    return Agenda(tuple(due), tuple(missed))
 
 
-def any_time(session: Session, interval_s: int, begin: datetime, polls: int | None, known: Collection[str]) -> Agenda:
-    """From the whole second of `begin` to the end of the exchange's day, whether or not its market is open."""
+def any_time(session: Session, interval_s: int, begin: datetime, past: Past) -> Agenda:
+    """From the whole second of `begin` to the end of the exchange's day, whether or not its market is open.
+
+    A second that another run has polled is left to it.
+    """
     start = begin.astimezone(session.timezone).replace(microsecond=0)
-    points = [point for point in grid(start, session.close, interval_s) if point < session.close]
-    points = points[:polls]
-    return Agenda(len(points), tuple(point for point in points if local_text(point) not in known), ())
+    while local_text(start) in past.known and local_text(start) not in past.own:
+        start += timedelta(seconds=1)
+    points = grid(start, session.close, interval_s)
+    due = (point for point in points if point < session.close and local_text(point) not in past.known)
+    return Agenda(tuple(due), ())
 
 
 def recording(session: Session, interval_s: int, known: Collection[str]) -> Agenda:
     """Every grid point from one interval after the recording's start; none is ever missed."""
     step = timedelta(seconds=interval_s)
     start = min(session.open + step, session.close)
-    points = list(grid(start, session.close, interval_s))
-    return Agenda(len(points), tuple(point for point in points if local_text(point) not in known), ())
+    points = grid(start, session.close, interval_s)
+    return Agenda(tuple(point for point in points if local_text(point) not in known), ())
 
 
-def first_polls(agenda: Agenda, polls: int | None) -> Agenda:
+def first_polls(agenda: Agenda, polls: int) -> Agenda:
     """The agenda cut to its first `polls` due polls."""
-    if polls is None or polls >= len(agenda.due):
-        return agenda
-    return Agenda(polls, agenda.due[:polls], agenda.missed)
+    return Agenda(agenda.due[:polls], agenda.missed, len(agenda.due) > polls)
 
 
 def closing_time(close: datetime, delay_s: int) -> datetime:

@@ -18,7 +18,7 @@ from pipeline.config import Settings
 from pipeline.health import Reporter
 from pipeline.intake import Intake
 from pipeline.market import Market, open_market
-from pipeline.model import Answer, Outcome, Snapshot, Universe
+from pipeline.model import Answer, Outcome, Record, Snapshot, Universe
 from pipeline.process import Ends
 from pipeline.session import local_text
 from pipeline.tally import Tally
@@ -29,7 +29,6 @@ HOLIDAY_S = 1800
 FETCH_GRACE_S = 60.0
 READY_S = 10
 """Before the first poll of a day the session is journaled this much ahead."""
-NOT_RUNNING, TOO_LATE = "the pipeline was not running", "its time passed before it could be taken"
 log = logging.getLogger(__name__)
 
 
@@ -82,8 +81,9 @@ class Fetcher:
             facts = {**market.report(self._clock.now()), **self._intake.report()}
             self._reporter.report(phase="closed", closed=market.closed_line(), universe=market.universe.name, **facts)
             return
-        due = self._begin(market).due
-        if not due and not market.live:
+        todo = self._begin(market)
+        due = todo.due
+        if not due and not todo.cut and not market.live:
             self._report(phase="done", closed=f"{market.source.name} is complete: every poll is in the journal")
             return
         for index, instant in enumerate(due):
@@ -91,8 +91,8 @@ class Fetcher:
             self._wait(market, self._taken_at(market, instant, following))
             at_once = index == 0 and self._settings.any_time  # "now" is not missed while a process starts
             if market.pace.passed(following) and not at_once:
-                self._skip(market, instant, TOO_LATE)
-                log.warning("poll %s skipped: %s", local_text(instant), TOO_LATE)
+                self._skip(market, instant, agenda.TOO_LATE)
+                log.warning("poll %s skipped: %s", local_text(instant), agenda.TOO_LATE)
             else:
                 self._poll(market, instant, following)
         self._flush()
@@ -103,25 +103,27 @@ class Fetcher:
         session = market.session
         assert session is not None
         name = market.source.name
-        known = self._intake.known(market.universe.name, session, name)
-        todo = market.agenda(known, self._clock)
-        self._tally = Tally(todo.planned)
-        for record in self._intake.session_records(market.universe.name, session, name) if known else ():
-            self._tally.remember(record)
-            self._references.restore(*records.frozen_references(record))
+        self._tally = Tally()
+        past = self._intake.past(market.universe.name, session, name, market.begin, self._remember)
+        todo = market.agenda(past, self._clock)
+        self._tally.plan(len(todo.due) + len(todo.missed))
         self._report(phase="waiting", universe=market.universe.name, todo=len(todo.due))
         if market.live and todo.due:
             self._wait(market, todo.due[0] - timedelta(seconds=READY_S))
-        self._intake.append(
+        self._intake.append_session(
             records.session_record(universe=market.universe, session=session, interval_s=market.interval_s, source=name)
         )
         for instant in todo.missed:
-            self._skip(market, instant, NOT_RUNNING)
+            self._skip(market, instant, agenda.NOT_RUNNING)
         if todo.missed:
             first, last = local_text(todo.missed[0]), local_text(todo.missed[-1])
-            log.warning("%d polls skipped (%s to %s): %s", len(todo.missed), first, last, NOT_RUNNING)
+            log.warning("%d polls skipped (%s to %s): %s", len(todo.missed), first, last, agenda.NOT_RUNNING)
         self._report(phase="open")
         return todo
+
+    def _remember(self, record: Record) -> None:
+        self._tally.remember(record)
+        self._references.restore(*records.frozen_references(record))
 
     def _taken_at(self, market: Market, instant: datetime, following: datetime | None) -> datetime:
         if market.live and following is None and market.session is not None and instant == market.session.close:
@@ -172,7 +174,8 @@ class Fetcher:
         if market.live and instant == market.session.close and self._stated_delay(answer) > self._delay_s:
             self._delay_s = self._stated_delay(answer)
             self._wait(market, agenda.closing_time(instant, self._delay_s))
-            answer = self._fetch(market, instant, budget_s)
+            later = self._fetch(market, instant, budget_s)
+            answer = later if later.quotes else answer  # what the source had at the close is better than nothing
         self._delay_s = max(self._delay_s, self._stated_delay(answer))
         references = self._references.freeze(answer.quotes, market.session)
         snapshot = breadth.compute(market.universe, answer.quotes, references, market.session)
@@ -246,7 +249,7 @@ class Fetcher:
             poll=self._tally.poll(instant, answer, snapshot, outcome, reason, stored),
             sectors={name: [c.advances, c.declines] for name, c in snapshot.sectors.items()},
         )
-        if self._tally.no_trade_yet and self._suspicious(market, instant):
+        if answer.quotes and self._tally.no_trade_yet and self._suspicious(market, instant):
             self._tally.no_trade_yet = False
             log.warning("%s", market.holiday_hint())
 

@@ -11,11 +11,13 @@ import logging
 import queue as queues
 import time
 from collections import deque
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipeline import records
+from pipeline.agenda import NOT_RUNNING, Past
 from pipeline.clock import Clock
 from pipeline.errors import JournalFullError
 from pipeline.journal import NAME as JOURNAL
@@ -34,7 +36,7 @@ class Intake:
     """The journal, opened for this process. `hints`: the queue that gets a hint for each record, without waiting."""
 
     def __init__(self, directory: Path, stream: str, clock: Clock, hints: Any) -> None:
-        self._directory, self._hints = directory, hints
+        self._directory, self._hints, self._clock = directory, hints, clock
         self._journal = Journal.open(directory, stream, clock=clock.now)
         self._waiting: deque[Record] = deque()
         self._rows = 0
@@ -79,21 +81,41 @@ class Intake:
             if journal_id == self._journal.journal_id:
                 self._journal.prune(through_seq, timedelta(seconds=keep_s))
 
-    def known(self, universe: str, session: Session, source: str) -> set[str]:
-        """Poll times (local text) of the session's polls in the journal."""
-        keys = self._journal.keys_for(universe, session.trade_date.isoformat(), source)
-        return {text for text in (key.split("|")[2] for key in keys) if not text.startswith("session:")}
+    def past(
+        self, universe: str, session: Session, source: str, begin: datetime, see: Callable[[Record], None]
+    ) -> Past:
+        """What a fetcher of the run that began at `begin` has to know; `see` gets the day's records, oldest first."""
+        new = self._journal.keys_for(universe, session.trade_date.isoformat(), source, begin)
+        known: set[str] = set()
+        own: set[str] = set()
+        begun = False
+        for record in self._records(universe, session.trade_date.isoformat(), source):
+            see(record)
+            begun = begun or records.begins(record, session)
+            for poll_time, reason in records.polls(record):
+                known.add(poll_time)
+                if record.key in new and reason != NOT_RUNNING:
+                    own.add(poll_time)
+        return Past(frozenset(known), frozenset(own), begun)
 
     def unfinished(self, universe: str, session: Session, source: str) -> bool:
-        """Whether the session was begun and lacks its closing poll."""
-        known = self.known(universe, session, source)
-        return bool(known) and local_text(session.close) not in known
+        """Whether the session was begun and polled, and lacks its closing poll."""
+        past = self.past(universe, session, source, self._clock.now(), lambda _: None)
+        return past.begun and bool(past.known) and local_text(session.close) not in past.known
 
-    def session_records(self, universe: str, session: Session, source: str) -> Iterator[Record]:
-        """The session's records in the journal, oldest first."""
+    def append_session(self, record: Record) -> None:
+        """Appends a session's record unless the day's last one says the same: the last one holds in the databases."""
+        earlier = list(self._records(record.universe, record.trade_date, record.source, records.is_session))
+        if not earlier or earlier[-1].tables != record.tables:
+            self.append(records.numbered(record, len(earlier)))
+
+    def _records(
+        self, universe: str, trade_date: str, source: str, chosen: Callable[[str], bool] | None = None
+    ) -> Iterator[Record]:
+        """The day's records in the journal, oldest first, or those whose keys are `chosen`."""
         with contextlib.closing(JournalReader(self._directory)) as reader:
-            for seq, key in reader.keys(universe, session.trade_date.isoformat()):
-                entry = reader.entry(seq) if key.endswith(f"|{source}") else None
+            for seq, key in reader.keys(universe, trade_date):
+                entry = reader.entry(seq) if key.endswith(f"|{source}") and (not chosen or chosen(key)) else None
                 if entry is not None:
                     yield decode(entry.payload)
 
@@ -129,6 +151,7 @@ class Intake:
             if self._full:
                 log.warning("there is room again: all polls that waited are in the journal")
             self._full = False
+        self._log_findings()
         return not self._waiting
 
     def _hint(self, seq: int) -> None:

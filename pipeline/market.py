@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, cast
@@ -102,20 +102,21 @@ class Market:
     def live(self) -> bool:
         return self.source.live
 
-    def agenda(self, known: Collection[str], clock: Clock) -> agenda.Agenda:
-        """The polls of this run; sets the pace."""
+    def agenda(self, past: agenda.Past, clock: Clock) -> agenda.Agenda:
+        """The polls that this run still takes; sets the pace."""
         assert self.session is not None
-        settings = self.settings
+        settings, session, interval_s = self.settings, self.session, self.interval_s
         polls = 1 if settings.once else settings.polls
         if not self.live:
-            found = agenda.first_polls(agenda.recording(self.session, self.interval_s, known), polls)
-            self.pace = RecordingPace(found.due, self.interval_s, settings.speed)
-            return found
-        self.pace = LivePace(clock)
-        if settings.any_time:
-            return agenda.any_time(self.session, self.interval_s, self.begin, polls, known)
-        found = agenda.live(self.session, self.interval_s, self.begin, clock.now(), known)
-        return agenda.first_polls(found, polls)
+            found = agenda.recording(session, interval_s, past.known)
+        elif settings.any_time:
+            found = agenda.any_time(session, interval_s, self.begin, past)
+        else:
+            found = agenda.live(session, interval_s, self.begin, clock.now(), past)
+        if polls is not None:
+            found = agenda.first_polls(found, max(0, polls - len(past.own)))
+        self.pace = LivePace(clock) if self.live else RecordingPace(found.due, interval_s, settings.speed)
+        return found
 
     def phase(self, now: datetime) -> str:
         if self.session is None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from operator import attrgetter
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from pipeline.model import UNITS_PER_CURRENCY, Answer, Outcome, Quote, Record, R
 from pipeline.session import local_text, utc_text
 
 _NAMED_IN_REASON = 3
+_SESSION_KEY = "session:"
 _LAST_SECOND = 253_370_764_800  # 9999-01-01, UTC: room for every zone
 _SECONDS = tuple(f"{second:02d}" for second in range(60))
 _STATUS_TEXT = {status: status.value for status in Status}
@@ -97,7 +99,34 @@ def session_record(*, universe: Universe, session: Session, interval_s: int, sou
         ],
     }
     digest = hashlib.blake2b(json.dumps(rows, sort_keys=True).encode(), digest_size=4).hexdigest()
-    return _record(universe, session, f"session:{digest}", source, rows)
+    return _record(universe, session, f"{_SESSION_KEY}{digest}", source, rows)
+
+
+def numbered(record: Record, number: int) -> Record:
+    """The record of a session under a key of its own: its day has `number` of them already, perhaps this one too."""
+    universe, day, name, source = record.key.split("|", 3)
+    return replace(record, key=f"{universe}|{day}|{name}.{number}|{source}") if number else record
+
+
+def is_session(key: str) -> bool:
+    """Whether a record with this key is a session's, not a poll's."""
+    return key.split("|", 3)[2].startswith(_SESSION_KEY)
+
+
+def begins(record: Record, session: Session) -> bool:
+    """Whether the record is of this very session: of this open and close, whatever its interval and members."""
+    facts = (
+        dict(zip(tables.SESSION.column_names, row, strict=True)) for row in record.tables.get(tables.SESSION.name, ())
+    )
+    hours = tuple(local_text(at.astimezone(session.timezone)) for at in (session.open, session.close))
+    return any((fact["session_open"], fact["session_close"]) == hours for fact in facts)
+
+
+def polls(record: Record) -> Iterator[tuple[str, str | None]]:
+    """(poll time, reason) of the polls that the record accounts for."""
+    names = tables.POLL.column_names
+    poll_time, reason = names.index("poll_time"), names.index("reason")
+    return ((row[poll_time], row[reason]) for row in record.tables.get(tables.POLL.name, ()))
 
 
 def outcome_of(answer: Answer, snapshot: Snapshot) -> tuple[Outcome, str | None]:

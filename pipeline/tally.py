@@ -18,11 +18,15 @@ _TRADED = SNAPSHOT.column_names.index("total_stocks")
 class Tally:
     """Counts by outcome over the whole session: those of former incarnations come from the journal's records."""
 
-    def __init__(self, planned: int) -> None:
-        self.planned = planned
+    def __init__(self) -> None:
+        self.planned = 0
         self._counts: Counter[str] = Counter()
         self._lowest: float | None = None
         self.no_trade_yet = True
+
+    def plan(self, more: int) -> None:
+        """`more` polls are to be accounted for after those counted so far."""
+        self.planned = sum(self._counts.values()) + more
 
     def remember(self, record: Record) -> None:
         """Counts a record of the journal."""

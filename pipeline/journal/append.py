@@ -133,10 +133,10 @@ class Journal:
             self._checkpoint_after(len(payload))
             return seq
 
-    def keys_for(self, universe: str, trade_date: str, source: str) -> set[str]:
-        """Keys of that day's records (sessions too); those that retention removed are not known any more."""
+    def keys_for(self, universe: str, trade_date: str, source: str, since: datetime | None = None) -> set[str]:
+        """Keys of that day's records (sessions too), or of those appended at `since` or later."""
         with self._usable():
-            rows = files.keys_of_day(self._connection, universe, trade_date)
+            rows = files.keys_of_day(self._connection, universe, trade_date, files.utc_text(since) if since else "")
             return {key for _, key in rows if key.endswith(f"|{source}")}
 
     def rotate(self, reason: str) -> None:
@@ -148,7 +148,7 @@ class Journal:
     def prune(self, through_seq: int, keep: timedelta) -> int:
         """Removes records up to `through_seq` that are older than `keep`, oldest first; how many.
 
-        Stops at the first that is younger, and never removes the last record: its number and digest go on.
+        Stops at the first that is younger or of the last record's day: what was polled of it must stay known.
         """
         before = files.utc_text(self._clock() - keep)
         removed = 0

@@ -219,10 +219,16 @@ def key_range(universe: str, trade_date: str) -> tuple[str, str]:
     return start, start[:-1] + "}"
 
 
-def keys_of_day(connection: Connection, universe: str, trade_date: str) -> list[tuple[int, str]]:
-    """`(seq, key)` by number."""
+def day_of(key: str) -> tuple[str, ...]:
+    """`(universe, trade_date)` of a record's key."""
+    return tuple(key.split("|")[:2])
+
+
+def keys_of_day(connection: Connection, universe: str, trade_date: str, since: str = "") -> list[tuple[int, str]]:
+    """`(seq, key)` by number; only of records appended at the UTC text `since` or later."""
     return connection.execute(
-        "SELECT seq, key FROM record WHERE key >= ? AND key < ? ORDER BY seq", key_range(universe, trade_date)
+        "SELECT seq, key FROM record WHERE key >= ? AND key < ? AND taken_at >= ? ORDER BY seq",
+        (*key_range(universe, trade_date), since),
     ).fetchall()
 
 

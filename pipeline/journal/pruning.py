@@ -11,14 +11,16 @@ BATCH = 200
 def prunable(connection: files.Connection, meta: files.Meta, through_seq: int, before: str) -> int:
     """The last number of the next batch up to `through_seq`; `meta.pruned_seq` when there is none.
 
-    Stops at the first record that was not taken before `before`: only a beginning of the journal may go.
+    Stops at the first record that was not taken before `before`, or is of the newest record's day: only a beginning
+    of the journal may go, and a restart has to know every poll of its day.
     """
     last = meta.pruned_seq
+    (newest,) = connection.execute("SELECT key FROM record ORDER BY seq DESC LIMIT 1").fetchone() or ("",)
     rows = connection.execute(
-        "SELECT seq, taken_at FROM record WHERE seq <= ? ORDER BY seq LIMIT ?", (through_seq, BATCH)
+        "SELECT seq, key, taken_at FROM record WHERE seq <= ? ORDER BY seq LIMIT ?", (through_seq, BATCH)
     )
-    for seq, taken_at in rows:
-        if taken_at >= before:
+    for seq, key, taken_at in rows:
+        if taken_at >= before or files.day_of(key) == files.day_of(newest):
             break
         last = int(seq)
     return last

@@ -104,11 +104,11 @@ def test_rotation_begins_a_new_journal_with_the_records_of_the_old(tmp_path):
     assert contents(tmp_path) == [record(number) for number in range(21)]
 
 
-def test_pruning_keeps_the_young_the_unstored_and_the_last(tmp_path):
+def test_pruning_keeps_the_young_the_unstored_and_the_last_day(tmp_path):
     now = datetime(2026, 11, 1, tzinfo=UTC)
     journal = Journal.open(tmp_path, STREAM, clock=lambda: now)
     for number in range(10):
-        journal.append(record(number))
+        journal.append(record(number, day=f"{now:%Y-%m-%d}" if number < 8 else "2026-11-09"))
         now += timedelta(days=1)
     reader = JournalReader(tmp_path)
     tail = reader.read(5)
@@ -119,12 +119,13 @@ def test_pruning_keeps_the_young_the_unstored_and_the_last(tmp_path):
     assert reader.digest_at(5) == digest
     assert reader.digest_at(4) is None
     assert reader.read(0) == reader.read(5) == tail
-    assert journal.prune(10, timedelta(0)) == 4
+    assert journal.prune(10, timedelta(0)) == 3
     journal.compact()
     journal.close()
     journal = Journal.open(tmp_path, STREAM)
     assert journal.findings == ()
-    assert reader.identity().first_seq == 10
+    assert reader.identity().first_seq == 9
+    assert journal.keys_for("nifty50", "2026-11-09", "yahoo") == {record(n, day="2026-11-09").key for n in (8, 9)}
     assert journal.append(record(10)) == 11
     journal.close()
     reader.close()

@@ -13,9 +13,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pipeline import wire
 from pipeline.journal import Journal, JournalReader
+from pipeline.model import Record
 from tests.unit.journals import STREAM, record
 
 numbers = st.integers(0, 25)
+
+
+def numbered(number: int) -> Record:
+    """A record of one of several days."""
+    return record(number, day=day_of(number))
+
+
+def day_of(number: int) -> str:
+    return f"2026-11-{1 + number // 6:02d}"
 
 
 class JournalMachine(RuleBasedStateMachine):
@@ -39,7 +49,7 @@ class JournalMachine(RuleBasedStateMachine):
     @rule(number=numbers)
     def append(self, number: int) -> None:
         known = [each for each, _ in self.kept]
-        seq = self.journal.append(record(number))
+        seq = self.journal.append(numbered(number))
         if number in known:
             assert seq == self.pruned + known.index(number) + 1
         else:
@@ -78,7 +88,9 @@ class JournalMachine(RuleBasedStateMachine):
     @rule(through=st.integers(0, 30), hours=st.integers(0, 48))
     def prune(self, through: int, hours: int) -> None:
         count = 0
-        for offset, (_, taken) in enumerate(self.kept[:-1]):
+        for offset, (number, taken) in enumerate(self.kept[:-1]):
+            if day_of(number) == day_of(self.kept[-1][0]):
+                break
             if self.pruned + offset + 1 > through or taken >= self.now - timedelta(hours=hours):
                 break
             count += 1
@@ -92,7 +104,7 @@ class JournalMachine(RuleBasedStateMachine):
         start = max(after, self.pruned)
         expected = self.kept[start - self.pruned :][:count]
         assert [entry.seq for entry in entries] == [start + 1 + offset for offset in range(len(expected))]
-        assert [wire.decode(entry.payload) for entry in entries] == [record(number) for number, _ in expected]
+        assert [wire.decode(entry.payload) for entry in entries] == [numbered(number) for number, _ in expected]
 
     @invariant()
     def identity_agrees(self) -> None:
