@@ -8,17 +8,18 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pipeline import agenda, breadth, records
+from pipeline import agenda, breadth, frozen, records
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import Settings
 from pipeline.health import Reporter
 from pipeline.intake import Intake
 from pipeline.market import Market, open_market
-from pipeline.model import Answer, Outcome, Record, Snapshot, Universe
+from pipeline.model import Answer, Outcome, Record, Session, Snapshot, Universe
 from pipeline.process import Ends
 from pipeline.session import local_text
 from pipeline.tally import Tally
@@ -104,6 +105,9 @@ class Fetcher:
         assert session is not None
         name = market.source.name
         self._tally = Tally()
+        kept = frozen.kept(self._settings.state_dir)
+        if kept is not None and kept.trade_date == session.trade_date:
+            self._references.restore(kept.trade_date, kept.references)
         past = self._intake.past(market.universe.name, session, name, market.begin, self._remember)
         todo = market.agenda(past, self._clock)
         self._tally.plan(len(todo.due) + len(todo.missed))
@@ -177,7 +181,7 @@ class Fetcher:
             later = self._fetch(market, instant, budget_s)
             answer = later if later.quotes else answer  # what the source had at the close is better than nothing
         self._delay_s = max(self._delay_s, self._stated_delay(answer))
-        references = self._references.freeze(answer.quotes, market.session)
+        references = self._freeze(answer, market.session)
         snapshot = breadth.compute(market.universe, answer.quotes, references, market.session)
         record = records.poll_record(
             universe=market.universe,
@@ -193,6 +197,15 @@ class Fetcher:
         outcome, reason = records.outcome_of(answer, snapshot)
         stored = self._intake.append(record)
         self._tell(market, instant, answer, snapshot, outcome, reason, stored)
+
+    def _freeze(self, answer: Answer, session: Session) -> Mapping[str, int]:
+        """The previous closes to count from; kept aside where the journal will not show them."""
+        before = len(self._references.mapping)
+        references = self._references.freeze(answer.quotes, session)
+        if not self._settings.stocks and len(references) != before:
+            with contextlib.suppress(OSError):  # a full disk
+                frozen.keep(self._settings.state_dir, session.trade_date, references)
+        return references
 
     def _fetch(self, market: Market, instant: datetime, budget_s: float) -> Answer:
         self._reporter.allow(budget_s + FETCH_GRACE_S)

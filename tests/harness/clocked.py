@@ -101,11 +101,15 @@ def play(
     start: datetime,
     turns: Sequence[tuple[datetime, timedelta]] = (),
     limit: int = 200_000,
+    **more: Any,
 ) -> tuple[Balance, Mapping[str, str]]:
-    """One incarnation of the fetcher from `start`; the journal's balance and {poll time: outcome} of all it holds."""
+    """One incarnation of the fetcher from `start`; the journal's balance and {poll time: outcome} of all it holds.
+
+    `limit`: after so many waits it is told to stop, and nothing is returned; `more`: settings.
+    """
     clock = TurnedClock(start, turns)
     source = _Source(clock, [])
-    settings = replace(Settings(), state_dir=directory, stocks=True, keep_s=604_800, drain_s=1, any_time=False)
+    settings = replace(Settings(), state_dir=directory, **{"stocks": True, "keep_s": 604_800, "drain_s": 1, **more})
 
     def market(settings: Settings, universe: Any, begin: datetime, clock: Any, unfinished: Callable[..., bool]) -> Any:
         return Market(settings, source, UNIVERSE, None, begin, "made up", None, session, None, interval_s)

@@ -131,6 +131,19 @@ def test_a_restarted_fetcher_keeps_the_previous_close_and_never_polls_a_point_tw
     assert set(query(home, "SELECT DISTINCT prev_close FROM intraday_stock_prices")) == {(101.05,)}
 
 
+def test_a_restart_without_stock_rows_keeps_the_previous_close_too(home, yahoo):
+    run = arguments(home, yahoo, "--any-time", "--no-stocks", "--polls", "2", "--interval", "1s")
+    assert program.run(home, *run).returncode == 0
+    for number, symbol in enumerate(SYMBOLS):
+        yahoo.set_quote(symbol, 100.05 + number, 55.0, trade_time=int(time.time()))
+    time.sleep(1)
+    assert program.run(home, *run).returncode == 0
+    polls = program.status_of(home / "state")["polls"]
+    assert (polls["taken"], polls["planned"]) == (4, 4)
+    counts = query(home, "SELECT advances, declines, unchanged FROM intraday_advance_decline")
+    assert counts == [(2, 1, 1)] * 4
+
+
 def test_a_day_without_a_single_trade_has_null_ratios_and_no_label(home, yahoo):
     for symbol in SYMBOLS:
         yahoo.set_quote(symbol, 100.05, 101.05, volume=0, trade_time=int(time.time()) - 5 * 86400)

@@ -17,9 +17,9 @@ from pipeline.errors import JournalError
 from pipeline.wire import decode
 from tests.harness import Balance, Rig, wait_until
 
-ROOM_MB = 64
+ROOM_MB = 256
 PRELOAD = Path("/usr/lib/fiu")
-KEPT_ASIDE = 3
+KEPT_ASIDE = 1
 
 
 @dataclass(frozen=True)

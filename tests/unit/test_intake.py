@@ -20,6 +20,14 @@ def intake(tmp_path):
     found.close()
 
 
+def test_a_journal_deleted_under_the_run_is_told_at_the_next_poll(intake, tmp_path, caplog):
+    intake.append(record(1))
+    for file in (tmp_path / "state").glob("journal.sqlite3*"):
+        file.unlink()
+    assert intake.append(record(2))
+    assert "its files were deleted or replaced while it was open" in caplog.text
+
+
 def test_words_of_the_supervisor_do_not_end_the_fetcher_while_its_disk_is_full(intake, monkeypatch, caplog):
     def full(*_: object) -> None:
         raise JournalFullError("no room on the disk")

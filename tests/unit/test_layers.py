@@ -30,6 +30,7 @@ LAYERS = [
         "prune",
         "seed",
         "retention",
+        "frozen",
     },
     {
         "process",

@@ -1,0 +1,120 @@
+"""What meets on one day: a regular session, polls at any time, restarts, a pruned journal, another interval."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from pipeline.journal import Journal, JournalReader
+from pipeline.model import Answer, Session
+from pipeline.session import local_text, session_grid
+from pipeline.wire import decode
+from tests.harness import clocked
+from tests.harness.clocked import play
+
+ZONE = ZoneInfo("Asia/Kolkata")
+OPEN = datetime(2026, 11, 26, 9, 15, tzinfo=ZONE)
+SESSION = Session(date(2026, 11, 26), OPEN, OPEN + timedelta(hours=2), ZONE)
+MIDNIGHT = datetime.combine(SESSION.trade_date, time(), ZONE)
+WHOLE_DAY = Session(SESSION.trade_date, MIDNIGHT, MIDNIGHT + timedelta(days=1), ZONE)
+GRID = [local_text(point) for point in session_grid(SESSION, 300)]
+BEFORE = OPEN - timedelta(seconds=30)
+IN_SESSION = OPEN + timedelta(minutes=47)
+
+
+def sessions(directory) -> list[tuple]:
+    """(open, close, interval) of the day's session records, in the journal's order: the last one holds."""
+    with contextlib.closing(JournalReader(directory)) as reader:
+        records = [decode(entry.payload) for entry in reader.entries()]
+    return [row[3:6] for record in records for row in record.tables.get("pipeline_session", ())]
+
+
+def once(directory, at: datetime) -> None:
+    play(directory, WHOLE_DAY, 300, at, any_time=True, once=True)
+
+
+def test_a_poll_at_any_time_before_the_first_regular_start_begins_no_session(tmp_path):
+    once(tmp_path, OPEN + timedelta(minutes=41, seconds=3))
+    _, outcomes = play(tmp_path, SESSION, 300, IN_SESSION)
+    assert [outcomes[text] for text in GRID[:11]] == ["skipped"] * 10 + ["taken"]
+    assert outcomes.pop(local_text(OPEN + timedelta(minutes=41, seconds=3))) == "taken"
+    assert list(outcomes) == GRID
+
+
+def test_a_regular_session_is_the_days_again_after_a_poll_at_any_time(tmp_path):
+    play(tmp_path, SESSION, 300, BEFORE, limit=400)
+    once(tmp_path, OPEN + timedelta(minutes=41, seconds=3))
+    play(tmp_path, SESSION, 300, IN_SESSION)
+    opened, closed = local_text(SESSION.open), local_text(SESSION.close)
+    assert [row[:2] for row in sessions(tmp_path)][::2] == [(opened, closed)] * 2
+    assert sessions(tmp_path)[-1] == (opened, closed, 300)
+    assert len(sessions(tmp_path)) == 3
+
+
+def test_the_interval_of_the_last_start_holds_and_a_restart_alone_adds_no_session(tmp_path):
+    for interval_s, minute in ((300, 0), (600, 26), (600, 40), (300, 60)):
+        play(tmp_path, SESSION, interval_s, OPEN + timedelta(minutes=minute), limit=900)
+    assert [row[2] for row in sessions(tmp_path)] == [300, 600, 300]
+
+
+def test_a_restart_after_a_prune_knows_every_poll_of_the_day(tmp_path):
+    play(tmp_path, SESSION, 300, BEFORE, limit=2700)
+    journal = Journal.open(tmp_path, "clocked", clock=lambda: OPEN + timedelta(days=30))
+    assert journal.prune(journal.last_seq, timedelta(0)) == 0
+    journal.close()
+    balance, outcomes = play(tmp_path, SESSION, 300, IN_SESSION)
+    assert balance.clean, balance
+    assert outcomes == dict.fromkeys(GRID, "taken")
+
+
+def test_a_run_of_some_polls_that_starts_again_takes_only_what_is_left_of_them(tmp_path):
+    play(tmp_path, SESSION, 300, BEFORE, limit=700, polls=5)
+    _, outcomes = play(tmp_path, SESSION, 300, BEFORE, polls=5)
+    assert list(outcomes) == GRID[:5]
+    _, outcomes = play(tmp_path, SESSION, 300, IN_SESSION, polls=2)
+    assert list(outcomes) == GRID[:11]
+    assert [text for text in GRID[5:11] if outcomes[text] == "taken"] == GRID[9:11]
+
+
+@pytest.mark.parametrize(("lost", "outcome"), [((), "taken"), ((1,), "taken"), ((0, 1), "failed")])
+def test_what_was_fetched_at_the_close_stays_when_the_source_is_gone_a_delay_later(
+    tmp_path, monkeypatch, lost, outcome
+):
+    """`lost`: which of the two fetches of the closing poll are not answered."""
+    fetch = clocked._Source.fetch
+    closing: list[int] = []
+
+    def delayed(source, symbols, index, instant, deadline):
+        answer = fetch(source, symbols, index, instant, deadline)
+        if instant != SESSION.close:
+            return answer
+        closing.append(len(closing))
+        if closing[-1] in lost:
+            return Answer({}, missing=frozenset(symbols), reason="no network")
+        return replace(answer, quotes={name: replace(each, delay_s=60) for name, each in answer.quotes.items()})
+
+    monkeypatch.setattr(clocked._Source, "fetch", delayed)
+    _, outcomes = play(tmp_path, SESSION, 300, BEFORE)
+    assert outcomes[GRID[-1]] == outcome
+    assert len(closing) == (1 if 0 in lost else 2)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_only_answers_without_a_trade_make_a_holiday_likely(tmp_path, monkeypatch, caplog, answered):
+    fetch = clocked._Source.fetch
+
+    def quiet(source, symbols, index, instant, deadline):
+        if not answered:
+            return Answer({}, missing=frozenset(symbols), reason="no network")
+        answer = fetch(source, symbols, index, instant, deadline)
+        old = int(OPEN.timestamp()) - 5 * 86400
+        return replace(answer, quotes={name: replace(each, trade_time=old) for name, each in answer.quotes.items()})
+
+    monkeypatch.setattr(clocked._Source, "fetch", quiet)
+    monkeypatch.setattr("pipeline.market.Market.holiday_hint", lambda market: "holiday?")
+    play(tmp_path, SESSION, 300, BEFORE)
+    assert caplog.text.count("holiday?") == answered
