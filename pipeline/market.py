@@ -84,7 +84,8 @@ class RecordingPace:
 
 @dataclass(slots=True)
 class Market:
-    """`session` None: closed, nothing to poll; `next_open`: when it opens again, as far as the calendar knows."""
+    """`session` None: closed, nothing to poll. `next_open`: when the market opens after that session, or, without one,
+    the next time; as far as the calendar knows."""
 
     settings: Settings
     source: Source
@@ -128,18 +129,19 @@ class Market:
         return "open" if now <= self.session.close else "closed"
 
     def report(self, now: datetime) -> dict[str, Any]:
-        """`market`, `interval_s` and `source` of the status."""
-        session = self.session
+        """`market`, `interval_s` and `source` of the status; while a session is waited for it is the `next_open`."""
+        session, phase = self.session, self.phase(now)
+        next_open = session.open if session and phase == "waiting" else self.next_open
         timezone = session.timezone if session else self.calendar.timezone if self.calendar else None
         return {
             "market": {
                 "calendar": self.calendar_name,
                 "timezone": timezone.key if timezone else None,
-                "phase": self.phase(now),
+                "phase": phase,
                 "trade_date": session.trade_date.isoformat() if session else None,
                 "session_open": session.open.isoformat() if session else None,
                 "session_close": session.close.isoformat() if session else None,
-                "next_open": self.next_open.isoformat() if self.next_open else None,
+                "next_open": next_open.isoformat() if next_open else None,
             },
             "interval_s": self.interval_s,
             "source": self.source.name,
