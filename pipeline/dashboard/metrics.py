@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 if TYPE_CHECKING:
     from pipeline.dashboard.feed import Feed
 
+Rows = list[tuple[str, Mapping[str, Any]]]
 STATES = ("starting", "healthy", "degraded", "draining", "stopped")
 OUTCOMES = ("taken", "partial", "failed", "skipped")
 _ISSUES = ("advances", "declines", "unchanged", "not_traded", "no_reference", "no_quote")
@@ -30,13 +31,12 @@ _MARKET = (
     ("delay_s", "breadth_market_delay_seconds", "Largest delay the source states", 1.0),
 )
 _PROCESS = (
-    ("heartbeat_age_s", "breadth_process_heartbeat_age_seconds", "Since the process was heard of", 1.0),
     ("cpu_pct", "breadth_process_cpu_ratio", "Share of one core", 0.01),
     ("rss_bytes", "breadth_process_resident_memory_bytes", "Resident memory", 1.0),
 )
 _DATABASE = (
     ("ahead", "breadth_database_backlog_records", "Journal records that this database does not have yet"),
-    ("lag_s", "breadth_database_lag_seconds", "From the quotes' arrival to the newest commit"),
+    ("lag_s", "breadth_database_lag_seconds", "From the journal's commit to the database's, of the newest record"),
     ("cursor", "breadth_database_cursor_records", "Last journal record stored"),
 )
 _DATABASE_COUNTS = (
@@ -75,7 +75,7 @@ class Metrics(Collector):
         age = status.age_s(now)
         if status.content is not None and age is not None:
             yield _gauge("breadth_pipeline_status_age_seconds", "Age of the pipeline's status", age)
-            yield from pipeline_metrics(status.content)
+            yield from pipeline_metrics(status.content, now, age, running=bool(running))
 
     def _server(self) -> Iterable[Metric]:
         feed = self._feed
@@ -116,13 +116,25 @@ class Metrics(Collector):
             yield family
 
 
-def pipeline_metrics(status: Mapping[str, Any]) -> Iterable[Metric]:
-    """The status file as metrics; a field that is missing or null has no sample."""
+def pipeline_metrics(status: Mapping[str, Any], now: datetime, age_s: float, *, running: bool) -> Iterable[Metric]:
+    """The status file as metrics; a field that is missing or null has no sample. `age_s`: of the file.
+
+    What the file says of a pipeline that does not run any more is only its last word: then nothing is up or open.
+    """
     universe = str(status.get("universe") or "")
-    states = GaugeMetricFamily("breadth_pipeline_state", "1 for the pipeline's state", labels=["universe", "state"])
+    states = GaugeMetricFamily(
+        "breadth_pipeline_state", "1 for the pipeline's state; none when it died", labels=["universe", "state"]
+    )
     for state in STATES:
-        states.add_metric([universe, state], float(status.get("state") == state))
+        told = status.get("state") == state and (running or state == "stopped")
+        states.add_metric([universe, state], float(told))
     yield states
+    opened = GaugeMetricFamily(
+        "breadth_market_open", "Whether the running pipeline's session is on, by its hours", labels=["universe"]
+    )
+    if running:
+        opened.add_metric([universe], float(_in_session(status.get("market"), now)))
+    yield opened
     polls = CounterMetricFamily("breadth_polls", "Polls by outcome", labels=["universe", "outcome"])
     for outcome in OUTCOMES:
         value = _value(status.get("polls"), outcome)
@@ -146,17 +158,31 @@ def pipeline_metrics(status: Mapping[str, Any]) -> Iterable[Metric]:
     dropped = _value(status.get("queue"), "dropped")
     if dropped is not None:
         yield _counter("breadth_queue_dropped_messages", "Hints that found the queue full (no data is lost)", dropped)
-    yield from _by_role(status.get("processes"), "process", _processes)
-    yield from _by_role(status.get("databases"), "database", _databases)
+    yield from _processes(_rows(status.get("processes")), age_s, running)
+    databases = [(role.removeprefix("writer:"), row) for role, row in _rows(status.get("databases"))]
+    yield from _databases(databases, running)
 
 
-def _processes(rows: list[tuple[str, Mapping[str, Any]]]) -> Iterable[Metric]:
+def _in_session(market: Any, now: datetime) -> bool:
+    """Between open and close; a recorded day is never on, and the wait for a delayed closing poll is not either."""
+    found = market if isinstance(market, Mapping) else {}
+    opens, closes = (found.get(key) for key in ("session_open", "session_close"))
+    return bool(opens and closes and datetime.fromisoformat(opens) <= now <= datetime.fromisoformat(closes))
+
+
+def _processes(rows: Rows, age_s: float, running: bool) -> Iterable[Metric]:
     up = GaugeMetricFamily("breadth_process_up", "1 while the process runs", labels=["process"])
+    heard = GaugeMetricFamily(
+        "breadth_process_heartbeat_age_seconds", "Since the process was heard of", labels=["process"]
+    )
     for role, row in rows:
-        up.add_metric([role], float(row.get("state") in ("running", "degraded")))
-    yield up
+        up.add_metric([role], float(running and row.get("state") in ("running", "degraded")))
+        beat_s = _value(row, "heartbeat_age_s")
+        if beat_s is not None:
+            heard.add_metric([role], beat_s + age_s)
+    yield from (up, heard)
     for key, name, help_text, factor in _PROCESS:
-        yield _family(GaugeMetricFamily(name, help_text, labels=["process"]), rows, key, factor)
+        yield _family(GaugeMetricFamily(name, help_text, labels=["process"]), rows if running else [], key, factor)
     yield _family(
         CounterMetricFamily("breadth_process_restarts", "Times it was started again", labels=["process"]),
         rows,
@@ -164,10 +190,10 @@ def _processes(rows: list[tuple[str, Mapping[str, Any]]]) -> Iterable[Metric]:
     )
 
 
-def _databases(rows: list[tuple[str, Mapping[str, Any]]]) -> Iterable[Metric]:
+def _databases(rows: Rows, running: bool) -> Iterable[Metric]:
     up = GaugeMetricFamily("breadth_database_up", "1 while the writer stores", labels=["database"])
     for role, row in rows:
-        up.add_metric([role], float(row.get("state") == "ok"))
+        up.add_metric([role], float(running and row.get("state") == "ok"))
     yield up
     for key, name, help_text in _DATABASE:
         yield _family(GaugeMetricFamily(name, help_text, labels=["database"]), rows, key)
@@ -175,18 +201,13 @@ def _databases(rows: list[tuple[str, Mapping[str, Any]]]) -> Iterable[Metric]:
         yield _family(CounterMetricFamily(name, help_text, labels=["database"]), rows, key)
 
 
-def _by_role(rows: Any, label: str, collect: Any) -> Iterable[Metric]:
-    if not isinstance(rows, list):
-        return
-    named = {}
-    for row in rows:
-        if isinstance(row, Mapping) and row.get("role"):
-            role = str(row["role"])
-            named[role.removeprefix("writer:") if label == "database" else role] = row
-    yield from collect(sorted(named.items()))
+def _rows(part: Any) -> Rows:
+    """(role, row), sorted."""
+    rows = [row for row in part if isinstance(row, Mapping) and row.get("role")] if isinstance(part, list) else []
+    return sorted({str(row["role"]): row for row in rows}.items())
 
 
-def _family(family: Any, rows: list[tuple[str, Mapping[str, Any]]], key: str, factor: float = 1.0) -> Metric:
+def _family(family: Any, rows: Rows, key: str, factor: float = 1.0) -> Metric:
     for role, row in rows:
         value = _value(row, key)
         if value is not None:
