@@ -130,9 +130,9 @@ class Api:
         date, t = date_of(request), number_of(request, "t", None, 0, 10 * 86_400)
         static = request.query_params.get("static", "1") != "0"
         name = name_of(request, "universe")
-        channel = self._feed.channels.newest(name) if date is None and t is None else None
+        channel = self._feed.channels.shown(name, date) if t is None else None
         if channel is not None:
-            key = ("channel", channel.watch, channel.seq, static, id(channel.state))
+            key = ("channel", channel.watch, channel.seq, static)
             return await self._json(request, key, lambda: _done(self._feed.snapshot(channel, static=static)))
         if self._feed.channels.default.universe is None and name is None:
             return await self._json(request, "empty", lambda: _done(self._empty()))
@@ -178,7 +178,7 @@ class Api:
         return 0
 
     def _rev_key(self, universe: str) -> int:
-        channel = self._feed.channels.newest(universe)
+        channel = self._feed.channels.shown(universe)
         return channel.seq if channel else -1
 
     async def stock(self, request: Request) -> Response:

@@ -43,15 +43,21 @@ class Channels:
         channel.viewers -= 1
         channel.watched = loop_time()
 
-    def newest(self, universe: str | None) -> Channel | None:
-        """The loaded channel of a universe's newest day, if somebody watches it."""
-        universe = universe or self.default.universe
+    def shown(self, universe: str | None, date: str | None = None) -> Channel | None:
+        """The loaded channel of that day (None: the newest) if somebody watches it, at best in these very words.
+
+        None for a date without polls: whether it is stored at all is for the database to say.
+        """
+        words = f"{universe or ''}@{date}" if date else universe or ""
         wanted = [
             channel
             for channel in self
-            if channel.date is None and channel.state is not None and channel.universe == universe
+            if channel.date == date
+            and channel.state is not None
+            and channel.universe == (universe or self.default.universe)
+            and (date is None or channel.mark.count)
         ]
-        return max(wanted, key=lambda channel: channel.looked, default=None)
+        return max(wanted, key=lambda channel: (channel.watch == words, channel.looked), default=None)
 
     def pause_s(self) -> float:
         """How long to wait before the next look."""

@@ -67,12 +67,13 @@ class Feed:
         return channel
 
     def snapshot(self, channel: Channel, *, static: bool = True) -> dict[str, Any]:
-        """The snapshot answer of a channel as its stream stands."""
+        """The snapshot answer of a channel as its stream stands; its state has the clock of this moment."""
+        clock = {"server_time_utc": iso_utc(self.now())}
         return {
             "universe": channel.universe,
             "seq": channel.seq,
             "epoch": self.epoch,
-            "state": channel.state,
+            "state": channel.state and channel.state | clock,
             **changes.whole(channel.view, static=static),
             "series": {"count": channel.mark.count, "rev": channel.mark.rev},
         }
@@ -210,7 +211,6 @@ class Feed:
     def _publish_full(self, channel: Channel) -> None:
         self._set_state(channel)
         channel.seq += 1
-        channel.full = None
         channel.frame = self.full_frame(channel)
         channel.published = loop_time()
         self._wake()
@@ -219,7 +219,6 @@ class Feed:
         head = {"watch": channel.watch, "universe": channel.universe, "seq": channel.seq + 1, "base": channel.seq}
         channel.frame = Frame(event, head | data)
         channel.seq += 1
-        channel.full = None
         if event == "change":
             channel.published = loop_time()
         self._wake()
@@ -231,10 +230,9 @@ class Feed:
         if old is None or old["name"] != found["name"]:
             channel.since = self.now()
         found["since_utc"] = iso_utc(channel.since)
-        same = old is not None and {**old, "server_time_utc": None} == {**found, "server_time_utc": None}
-        if not same:
-            channel.state = found
-        return not same
+        channel.state = found
+        channel.full = None  # its clock is a second old
+        return old is None or old | {"server_time_utc": found["server_time_utc"]} != found
 
     def _refresh_states(self) -> None:
         for channel in self.channels:

@@ -88,6 +88,52 @@ def test_changes_applied_in_order_give_what_a_fresh_snapshot_says(file):
         viewer.close()
 
 
+def test_a_snapshot_asked_for_continues_the_stream_of_what_is_watched_in_the_same_words(file):
+    day = live_day(file)
+    before = day.on(session_of(day.session.trade_date - timedelta(days=1)))
+    before.poll(before.at(1), random_prices(day.universe, 1))
+    stored = before.session.trade_date.isoformat()
+    with serving(file) as server, contextlib.ExitStack() as stack:
+        seen = {}
+        # They begin a poll apart, so that their numbers differ.
+        for number, (watch, query) in enumerate(
+            (("live", "?universe=live"), ("", ""), (f"live@{stored}", f"?universe=live&date={stored}")), start=1
+        ):
+            viewer = server.watch(f"?watch={watch}")
+            stack.callback(viewer.close)
+            viewer.next("snapshot")
+            seen[query] = viewer
+            day.poll(day.at(number), random_prices(day.universe, number))
+            before.poll(before.at(number + 1), random_prices(day.universe, number))
+            for query, viewer in seen.items():
+                while (change := viewer.next("change")[1])["series"]["count"] <= number:
+                    continue
+                asked = server.json(f"/api/v1/snapshot{query}")
+                assert (query, asked["seq"]) == (query, change["seq"])
+                assert asked["epoch"]
+        assert server.json(f"/api/v1/snapshot?universe=live&date={stored}&t=86399")["seq"] is None
+        none = server.watch("?watch=live@2020-01-01")
+        assert none.next("snapshot")[1]["state"]["name"] == "no_data"
+        assert server.request("/api/v1/snapshot?universe=live&date=2020-01-01")[0] == 404
+        none.close()
+
+
+def test_a_snapshot_has_the_servers_clock_of_now_however_long_nothing_changed(file):
+    live_day(file)
+    with serving(file) as server:
+        first = server.watch("?watch=live")
+        told = first.next("snapshot")[1]
+        due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
+        _wait(lambda: datetime.now(UTC) > due)
+        later = server.watch("?watch=live")
+        for data in (later.next("snapshot")[1], server.json("/api/v1/snapshot?universe=live")):
+            assert data["seq"] == told["seq"], "nothing changed meanwhile"
+            assert data["state"] == told["state"] | {"server_time_utc": data["state"]["server_time_utc"]}
+            assert datetime.fromisoformat(data["state"]["server_time_utc"]) >= due
+        first.close()
+        later.close()
+
+
 def test_the_compressed_stream_is_one_valid_gzip_whose_events_arrive_at_once(file):
     day = live_day(file)
     with serving(file) as server:
