@@ -47,7 +47,7 @@ class Settings:
     source: str = setting(text, "yahoo", "yahoo, or recording:NAME.csv.gz.", "SOURCE")
     speed: float | None = setting(speed, "1", "Times real time for a recording: a number, or max.", "N|max")
     db: tuple[DatabaseUrl, ...] = setting(
-        text, None, "Database to fill; repeatable. Default: sqlite breadth.db in the state directory.", "URL", many=True
+        text, None, "A database; repeatable. Default: sqlite breadth.db in the state directory.", "URL", many=True
     )
     interval_s: int | None = setting(duration, None, "Time between polls (5m, 30s). Default 5m.", "TIME")
     polls: int | None = setting(integer(1, 1_000_000), None, "End after N polls.", "N")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import re
 import time
 from collections.abc import Awaitable, Callable
-from datetime import date
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pipeline.dashboard.channel import day_of
 from pipeline.dashboard.frames import to_json
 from pipeline.dashboard.gate import Busy
 from pipeline.dashboard.static import Asset
@@ -21,7 +20,6 @@ CACHE_S = 1.0
 CACHE_MAX = 128
 GZIP_FROM_BYTES = 512
 NAME_MAX = 128
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class BadRequest(Exception):
@@ -93,15 +91,11 @@ def name_of(request: Request, key: str) -> str | None:
 
 
 def date_of(request: Request) -> str | None:
-    value = request.query_params.get("date")
-    if value in (None, "", "latest"):
-        return None
+    value = request.query_params.get("date", "")
     try:
-        if _DATE.fullmatch(value or "") and date.fromisoformat(value or ""):
-            return value
+        return day_of(value)
     except ValueError:
-        pass  # 30 February
-    raise BadRequest(f"date={value!r} is not a day as YYYY-MM-DD")
+        raise BadRequest(f"date={value!r} is not a day as YYYY-MM-DD") from None
 
 
 def number_of(request: Request, key: str, default: int | None, low: int, high: int) -> int | None:

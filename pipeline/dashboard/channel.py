@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import date, datetime
 from typing import Any
 
 from pipeline.dashboard import columns, load
@@ -57,11 +57,17 @@ class Channel:
 
 def split_watch(watch: str) -> tuple[str | None, str | None]:
     """`nifty50@2026-11-25` → universe and date; "" is the default universe. Raises ValueError for a bad date."""
-    universe, _, date = watch.partition("@")
-    if date and date != "latest":
-        datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=UTC)
-        return universe or None, date
-    return universe or None, None
+    universe, _, day = watch.partition("@")
+    return universe or None, day_of(day)
+
+
+def day_of(text: str) -> str | None:
+    """A date as `YYYY-MM-DD`; None, the newest, for "" and `latest`. Raises ValueError, for 30 February too."""
+    if text in ("", "latest"):
+        return None
+    if date.fromisoformat(text).isoformat() != text:
+        raise ValueError(f"{text!r} is not YYYY-MM-DD")  # but some other form of ISO 8601
+    return text
 
 
 def look(reader: Reader, universe: str, date: str | None, token: tuple[Any, ...] | None, mark: Mark) -> Loaded | None:

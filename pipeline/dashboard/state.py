@@ -252,7 +252,7 @@ def _text(
         return f"{text} {round(market['delay_s'] / 60)} min by the source"
     if name == "partial" and last is not None and last["outcome"] in ("failed", "skipped"):
         reason = f": {last['reason']}" if last["reason"] else ""
-        return f"The last poll was {last['outcome']}{reason}"
+        return f"The last poll {'failed' if last['outcome'] == 'failed' else 'was skipped'}{reason}"
     if name == "partial" and market and market["coverage"] is not None:
         return f"{text}: {100 * market['coverage']:.0f} % covered"
     if name == "closed" and view is not None:

@@ -283,9 +283,13 @@ def test_replays_any_poll_of_any_stored_day(file):
         ):
             status, _, body = server.request(path)
             assert (status, json.loads(body)["error"]["code"]) == (404, code)
-        no_day = "operations/history?date=2026-02-30"
-        for path in ("snapshot?date=20.11.2026", no_day, "series?days=99", "snapshot?t=x", "stock", "stream?watch=a@b"):
+        for path in ("series?days=99", "snapshot?t=x", "stock"):
             assert server.request(f"/api/v1/{path}")[0] == 400, path
+        for date_text in ("2026-02-30", "20.11.2026", "20261120", "2026-11-2", "b"):
+            for path in ("snapshot?date=", "series?date=", "operations/history?date=", "stream?watch=old@"):
+                status, _, body = server.request(f"/api/v1/{path}{date_text}")
+                assert (status, json.loads(body)["error"]["code"]) == (400, "bad_request"), path + date_text
+                assert f"{date_text}'" in json.loads(body)["error"]["message"]
 
 
 def test_a_database_that_goes_away_is_a_state_and_comes_back_without_a_restart(file, tmp_path):

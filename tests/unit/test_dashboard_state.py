@@ -67,6 +67,19 @@ def test_a_stale_delayed_thin_snapshot_says_all_three():
     assert found["stale_after_s"] == 630
 
 
+@pytest.mark.parametrize(
+    ("outcome", "reason", "flags", "text"),
+    [
+        ("failed", "no network", ["failed", "partial"], "The last poll failed: no network"),
+        ("skipped", None, ["failed", "partial"], "The last poll was skipped"),
+        ("partial", None, ["partial"], "Not all stocks answered: 98 % covered"),
+    ],
+)
+def test_a_poll_that_brought_nothing_is_told_from_one_that_lacks_stocks(outcome, reason, flags, text):
+    found = state(view(outcome=outcome, reason=reason, coverage=0.98), RUNNING, NEXT, NOON)
+    assert (found["name"], found["flags"], found["text"]) == ("partial", flags, text)
+
+
 def test_a_database_that_cannot_be_reached_comes_before_everything():
     found = state(view(), DOWN, NEXT, NOON, problem="mysql:db: connection refused")
     assert (found["name"], found["database"]) == ("database_unreachable", "unreachable")
