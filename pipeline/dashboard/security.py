@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Seque
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from pipeline.dashboard.frames import to_json
 from pipeline.errors import ConfigError, UsageError
@@ -48,7 +48,7 @@ HEADERS: tuple[tuple[bytes, bytes], ...] = (
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 # After the cookie is set the browser goes on by itself: a redirect would be part of the navigation from the other
 # site or terminal, and a SameSite=Strict cookie does not travel with that.
-_WELCOME = b'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=/"><title>Breadth</title>'
+_WELCOME = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url={}"><title>Breadth</title>'
 
 
 def is_loopback(host: str) -> bool:
@@ -147,14 +147,15 @@ class Guard:
 
         try:
             self._check(scope)
-            welcome = self._check_token(scope)
+            onward = self._check_token(scope)
         except Refused as refused:
             body = to_json({"error": {"code": refused.code, "message": str(refused)}})
             await _answer(guarded, refused.status, b"application/json", body, refused.headers)
             return
-        if welcome:
+        if onward is not None:
             cookie = f"{COOKIE}={self._cookie}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000"
-            await _answer(guarded, 200, b"text/html; charset=utf-8", _WELCOME, [(b"set-cookie", cookie.encode())])
+            body = _WELCOME.format(onward).encode()
+            await _answer(guarded, 200, b"text/html; charset=utf-8", body, [(b"set-cookie", cookie.encode())])
             return
         await self._app(scope, receive, guarded)
 
@@ -169,20 +170,23 @@ class Guard:
         if _values(scope, b"transfer-encoding") or any(value != "0" for value in _values(scope, b"content-length")):
             raise Refused(413, "body_refused", "a request has no body here", [(b"connection", b"close")])
 
-    def _check_token(self, scope: Scope) -> bool:
-        """Whether to set the cookie. Raises Refused without a valid token or cookie."""
+    def _check_token(self, scope: Scope) -> str | None:
+        """Where to go on to with the cookie, when the address has the token. Raises Refused without token or cookie."""
         if self._token is None or scope["path"] in OPEN_PATHS:
-            return False
+            return None
         if scope["path"] == "/" and b"token=" in scope["query_string"]:
-            given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+            asked = parse_qs(scope["query_string"].decode("latin-1"))
+            given = asked.pop("token", [""])[0]
             if hmac.compare_digest(given.encode(), self._token):
-                return True
+                # Percent-encoded, and so safe in HTML but for the "&" between two.
+                rest = urlencode(asked, doseq=True).replace("&", "&amp;")
+                return f"/?{rest}" if rest else "/"
         for value in _values(scope, b"authorization"):
             kind, _, given = value.partition(" ")
             if kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token):
-                return False
+                return None
         if any(hmac.compare_digest(value, self._cookie.encode()) for value in _cookies(_values(scope, b"cookie"))):
-            return False
+            return None
         raise Refused(
             401,
             "unauthorized",

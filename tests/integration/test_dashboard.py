@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import json
+import re
 import signal
 import socket
 import time
 import zlib
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -396,6 +399,12 @@ def test_every_answer_carries_the_security_headers(file):
             assert headers["Server"] is None
 
 
+def onward(welcome: bytes) -> str:
+    """Where the page that sets the cookie sends the browser: the whole of its one refresh."""
+    (content,) = re.findall(r'<meta http-equiv="refresh" content="0;url=([^"\s<>]*)">', welcome.decode())
+    return html.unescape(content)
+
+
 def test_another_address_needs_a_token_and_a_token_opens_it_by_header_or_cookie(file, tmp_path):
     live_day(file)
     with pytest.raises(RuntimeError, match="without a token"):
@@ -423,12 +432,16 @@ def test_another_address_needs_a_token_and_a_token_opens_it_by_header_or_cookie(
         assert server.request("/healthz")[0] == 200
         assert server.request("/metrics", headers={"Authorization": f"Bearer {secret}"})[0] == 200
         assert server.request("/metrics", headers={"Authorization": f"Bearer {secret}x"})[0] == 401
-        status, headers, _ = server.request(f"/?token={secret}")
+        status, headers, body = server.request(f"/?token={secret}")
         cookie = headers["Set-Cookie"]
-        assert status == 200
+        assert (status, onward(body)) == (200, "/")
         assert "HttpOnly" in cookie
         assert "SameSite=Strict" in cookie
         assert secret not in cookie
+        for rest in ("universe=a%22%3E%3Cb&date=2026-11-25", "view=operations", "date=%00;url%3D//evil.example%0A"):
+            _, _, body = server.request(f"/?{rest}&token={secret}")
+            assert parse_qs(urlsplit(onward(body)).query) == parse_qs(rest), "the link shows what it was made for"
+            assert (onward(body)[:2], secret in body.decode()) == ("/?", False)
         pair = cookie.split(";")[0]
         assert server.request("/api/v1/snapshot", headers={"Cookie": f"a=b; {pair}"})[0] == 200
         assert server.request("/api/v1/snapshot", headers={"Host": "evil.example", "Cookie": pair})[0] == 400
