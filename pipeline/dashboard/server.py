@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import resource
 import signal
@@ -86,8 +87,12 @@ def run(
     if not urls:
         raise UsageError("the dashboard needs a database: give --db URL")
     _allow_files()
-    with bind(listen) as listener:
-        asyncio.run(_serve(urls, listen[0], listener, state_dir, token, allow_hosts, ready, stop, signals))
+    with bind(listen) as listener, contextlib.closing(MarketHours()) as hours:
+        feed = Feed(Gate(urls), Status(state_dir), hours.of)
+        application, _ = build(feed, Assets())
+        server = Server(_config(Guard(application, listen[0], token, allow_hosts)))
+        announce = functools.partial(ready, url_of(listen[0], listener)) if ready is not None else None
+        asyncio.run(_serve(server, feed, listener, announce, stop, signals))
 
 
 def _allow_files() -> None:
@@ -126,30 +131,22 @@ def url_of(host: str, listener: socket.socket) -> str:
 
 
 async def _serve(
-    urls: Sequence[DatabaseUrl],
-    host: str,
+    server: Server,
+    feed: Feed,
     listener: socket.socket,
-    state_dir: Path | None,
-    token: str | None,
-    allow_hosts: Sequence[str],
-    ready: Callable[[str], None] | None,
+    announce: Callable[[], None] | None,
     stop: Event | None,
     signals: bool,
 ) -> None:
-    hours = MarketHours()
-    feed = Feed(Gate(urls), Status(state_dir), hours.of)
-    application, _ = build(feed, Assets())
-    server = Server(_config(Guard(application, host, token, allow_hosts)))
     ending = asyncio.Event()
     if signals:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ending.set)
     tasks = [asyncio.ensure_future(feed.run()), asyncio.ensure_future(_watch_stop(stop, ending))]
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
-    waiting = asyncio.ensure_future(_announce(server, ready, url_of(host, listener), ending))
+    waiting = asyncio.ensure_future(_announce(server, announce, ending))
     await asyncio.wait([serving, waiting, tasks[0]], return_when=asyncio.FIRST_COMPLETED)
     feed.close()
-    hours.close()
     server.should_exit = True
     await serving
     for task in (*tasks, waiting):
@@ -179,12 +176,12 @@ def _config(app: Any) -> uvicorn.Config:
     )
 
 
-async def _announce(server: Server, ready: Callable[[str], None] | None, url: str, ending: asyncio.Event) -> None:
-    """Says where the server listens, once it does; ends when the server has to."""
+async def _announce(server: Server, announce: Callable[[], None] | None, ending: asyncio.Event) -> None:
+    """Says that the server listens, once it does; ends when the server has to."""
     while not server.started:
         await asyncio.sleep(0.01)
-    if ready is not None:
-        ready(url)
+    if announce is not None:
+        announce()
     await ending.wait()
 
 
