@@ -180,6 +180,7 @@ class Fetcher:
             self._wait(market, agenda.closing_time(instant, self._delay_s))
             later = self._fetch(market, instant, budget_s)
             answer = later if later.quotes else answer  # what the source had at the close is better than nothing
+        arrived = time.time()
         self._delay_s = max(self._delay_s, self._stated_delay(answer))
         references = self._freeze(answer, market.session)
         snapshot = breadth.compute(market.universe, answer.quotes, references, market.session)
@@ -195,7 +196,7 @@ class Fetcher:
             stocks=self._settings.stocks,
         )
         outcome, reason = records.outcome_of(answer, snapshot)
-        stored = self._intake.append(record)
+        stored = self._intake.append(record, arrived)
         self._tell(market, instant, answer, snapshot, outcome, reason, stored)
 
     def _freeze(self, answer: Answer, session: Session) -> Mapping[str, int]:

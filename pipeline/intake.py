@@ -38,7 +38,7 @@ class Intake:
     def __init__(self, directory: Path, stream: str, clock: Clock, hints: Any) -> None:
         self._directory, self._hints, self._clock = directory, hints, clock
         self._journal = Journal.open(directory, stream, clock=clock.now)
-        self._waiting: deque[Record] = deque()
+        self._waiting: deque[tuple[Record, float]] = deque()
         self._rows = 0
         self._retried = self._no_rotation_before = 0.0
         self._said = self.dropped = 0
@@ -50,9 +50,12 @@ class Intake:
         """Records that are computed but not stored."""
         return len(self._waiting)
 
-    def append(self, record: Record) -> bool:
-        """True when the record is safe. Raises JournalError when the journal cannot go on in this process."""
-        self._waiting.append(record)
+    def append(self, record: Record, arrived: float | None = None) -> bool:
+        """True when the record is safe. Raises JournalError when the journal cannot go on in this process.
+
+        `arrived`: when its quotes did (epoch seconds, now by default); writers measure their lag from it.
+        """
+        self._waiting.append((record, time.time() if arrived is None else arrived))
         self._rows += record.row_count
         return self._store()
 
@@ -139,9 +142,11 @@ class Intake:
         """Appends what waits, oldest first, as far as there is room; True when nothing waits any more."""
         try:
             while self._waiting:
-                seq = self._journal.append(self._waiting[0])
-                self._rows -= self._waiting.popleft().row_count
-                self._hint(seq)
+                record, arrived = self._waiting[0]
+                seq = self._journal.append(record)
+                self._waiting.popleft()
+                self._rows -= record.row_count
+                self._hint(seq, arrived)
         except JournalFullError as error:
             if not self._full:
                 log.error("%s; polls wait in memory and are not stored", error)  # noqa: TRY400 - one line, no trace
@@ -154,20 +159,21 @@ class Intake:
         self._log_findings()
         return not self._waiting
 
-    def _hint(self, seq: int) -> None:
+    def _hint(self, seq: int, arrived: float) -> None:
         try:
-            self._hints.put_nowait((seq, time.time()))
+            self._hints.put_nowait((seq, arrived))
         except queues.Full:
             self.dropped += 1
 
     def _shrink(self) -> None:
         while self._rows > MAX_WAITING_ROWS:
-            position = next((i for i, record in enumerate(self._waiting) if len(record.tables) > 1), None)
+            position = next((i for i, (record, _) in enumerate(self._waiting) if len(record.tables) > 1), None)
             if position is None:
                 return
-            full = self._waiting[position]
-            self._waiting[position] = _only_failed(full)
-            self._rows += self._waiting[position].row_count - full.row_count
+            full, arrived = self._waiting[position]
+            failed = _only_failed(full)
+            self._waiting[position] = failed, arrived
+            self._rows += failed.row_count - full.row_count
 
     def _log_findings(self) -> None:
         for finding in self._journal.findings[self._said :]:

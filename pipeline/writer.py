@@ -71,7 +71,7 @@ class Writer:
         self._ready = False
         self._finishing = False
         self._errors = self._retries = 0
-        self._taken_at: dict[int, float] = {}
+        self._arrived: dict[int, float] = {}
         self._lag_s: float | None = None
         self._seen_dead = 0
         self._trouble = ""
@@ -169,13 +169,13 @@ class Writer:
         )
 
     def _measure_lag(self) -> None:
-        """From the answer's journaling to the commit here, for records whose hint arrived."""
+        """From the quotes' arrival to the commit here, for records whose hint arrived."""
         cursor = self._drain.cursor
         if cursor is None:
             return
-        done = [seq for seq in self._taken_at if seq <= cursor.seq]
+        done = [seq for seq in self._arrived if seq <= cursor.seq]
         for seq in sorted(done):
-            self._lag_s = round(max(0.0, time.time() - self._taken_at.pop(seq)), 4)
+            self._lag_s = round(max(0.0, time.time() - self._arrived.pop(seq)), 4)
 
     def _listen(self) -> bool:
         while self._ends.control.poll():
@@ -201,6 +201,6 @@ class Writer:
             hint: Any = self._ends.hints.get(timeout=timeout) if timeout else self._ends.hints.get_nowait()
         except queues.Empty:
             return False
-        if isinstance(hint, tuple) and len(self._taken_at) < 10_000:
-            self._taken_at[hint[0]] = hint[1]
+        if isinstance(hint, tuple) and len(self._arrived) < 10_000:
+            self._arrived[hint[0]] = hint[1]
         return True

@@ -36,7 +36,7 @@ _PROCESS = (
 )
 _DATABASE = (
     ("ahead", "breadth_database_backlog_records", "Journal records that this database does not have yet"),
-    ("lag_s", "breadth_database_lag_seconds", "From the journal's commit to the database's, of the newest record"),
+    ("lag_s", "breadth_database_lag_seconds", "From the newest quotes' arrival to their commit in the database"),
     ("cursor", "breadth_database_cursor_records", "Last journal record stored"),
 )
 _DATABASE_COUNTS = (

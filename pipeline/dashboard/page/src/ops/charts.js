@@ -20,7 +20,7 @@ export const CHARTS = [
     ...named(history, "errors", "errors_per_s"),
     ...named(history, "retries", "retries_per_s"),
   ], (value) => number(value, value ? 2 : 0), 0.4],
-  ["lag", "Journal-to-database lag", "from the journal’s commit to the database’s", (history) => byRole(history, "lag_s").map(([role, values]) => [role, scaled(values, 1000)]), milliseconds, 20],
+  ["lag", "Quote-to-commit lag", "from the quotes’ arrival to the database’s commit", (history) => byRole(history, "lag_s").map(([role, values]) => [role, scaled(values, 1000)]), milliseconds, 20],
   ["poll", "Poll duration", "has to stay below the interval", (history, status) => {
     const lines = [["poll", history.poll_ms]];
     const limit = status?.interval_s ? status.interval_s * 1000 : null;
