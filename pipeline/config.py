@@ -7,29 +7,39 @@ touches the state directory.
 
 from __future__ import annotations
 
-import io
 import os
-import re
-import stat
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import platformdirs
-from dotenv import dotenv_values
 
-from pipeline.dburl import DatabaseUrl
-from pipeline.errors import ConfigError, UsageError
-from pipeline.parse import address, choice, duration, duration_or_none, existing, integer, path, speed, text, yes_no
+from pipeline import config_files
+from pipeline.dburl import DatabaseUrl, hidden
+from pipeline.errors import UsageError
+from pipeline.parse import (
+    CENTURY_S,
+    DAY_S,
+    address,
+    choice,
+    duration,
+    existing,
+    index,
+    integer,
+    path,
+    port_number,
+    speed,
+    text,
+    yes_no,
+)
 
 APP = "breadth-pipeline"
 PREFIX = "BREADTH_"
 DEFAULT_DASHBOARD = "127.0.0.1:8321"
-_PASSWORD = re.compile(rb"://[^/@\s]*:[^\s]*@")
-"""A password in a URL."""
+_SEED = "MYSQL_… variables"
+_SEED_VARIABLES = ("MYSQL_HOST", "MYSQL_PORT", "MYSQL_USER", "MYSQL_PASSWORD", "MYSQL_DB")
 
 
 def setting(parse: Any, default: str | None, help: str, metavar: str = "", **extra: Any) -> Any:
@@ -43,20 +53,20 @@ class Settings:
     """The effective settings of one command."""
 
     universe: str = setting(text, "nifty50", "Named universe or CSV file (see: universe list).", "NAME|FILE")
-    index: str = setting(text, "auto", "Index fetched beside the poll; auto: by universe; none.", "SYMBOL")
+    index: str = setting(index, "auto", "Index fetched beside the poll; auto: by universe; none.", "SYMBOL")
     source: str = setting(text, "yahoo", "yahoo, or recording:NAME.csv.gz.", "SOURCE")
     speed: float | None = setting(speed, "1", "Times real time for a recording: a number, or max.", "N|max")
     db: tuple[DatabaseUrl, ...] = setting(
         text, None, "A database; repeatable. Default: sqlite breadth.db in the state directory.", "URL", many=True
     )
-    interval_s: int | None = setting(duration, None, "Time between polls (5m, 30s). Default 5m.", "TIME")
+    interval_s: int | None = setting(duration(1, DAY_S), None, "Time between polls (5m, 30s). Default 5m.", "TIME")
     polls: int | None = setting(integer(1, 1_000_000), None, "End after N polls.", "N")
     once: bool = setting(yes_no, "false", "One poll, then end.", switch=True)
     any_time: bool = setting(yes_no, "false", "Poll now, whether or not the market is open.", switch=True)
     calendar: str | None = setting(choice("NSE", "NYSE"), None, "Trading calendar. Default: by suffix.", "NSE|NYSE")
     calendar_file: Path | None = setting(existing, None, "CSV of own sessions and holidays.", "FILE")
-    wait_s: int = setting(duration_or_none, "1h", "Longest wait for the open; beyond it the run ends.", "TIME")
-    drain_s: int = setting(duration, "30s", "Time for the last records to reach every database.", "TIME")
+    wait_s: int = setting(duration(0, 366 * DAY_S), "1h", "Longest wait for the open; beyond it the run ends.", "TIME")
+    drain_s: int = setting(duration(1, DAY_S), "30s", "Time for the last records to reach every database.", "TIME")
     state_dir: Path = setting(path, None, "Journal, status, lock. Default: one per universe.", "DIR")
     stocks: bool = setting(yes_no, "true", "Store every stock's price, not only the breadth.", switch=True)
     create: bool = setting(yes_no, "true", "Create missing tables at start.", switch=True)
@@ -70,24 +80,33 @@ class Settings:
     log_level: str = setting(choice("debug", "info", "warning", "error"), "info", "Least level logged.", "LEVEL")
     progress: str = setting(choice("auto", "on", "plain", "off"), "off", "Show progress on stdout.", "MODE")
     cron: bool = setting(yes_no, "false", "Say nothing but the day's summary and warnings.", switch=True)
-    keep_s: int = setting(duration, "7d", "Keep journal records this long after every database has them.", "TIME")
-    heartbeat_s: int = setting(duration, "60s", "A child that is silent this long is killed and replaced.", "TIME")
+    keep_s: int = setting(
+        duration(1, CENTURY_S), "7d", "Keep journal records this long after every database has them.", "TIME"
+    )
+    heartbeat_s: int = setting(
+        duration(1, DAY_S), "60s", "A child that is silent this long is killed and replaced.", "TIME"
+    )
     min_free_mb: int = setting(integer(0, 10**9), "200", "Warn when the state directory has less room (MB).", "MB")
     queue_size: int = setting(integer(1, 30_000), "1000", "Hints that fit between fetcher and writers.", "N")
 
 
+_FIELDS = {spec.name: spec for spec in fields(Settings)}
+_MANY, _SWITCHES = ({name for name, spec in _FIELDS.items() if spec.metadata.get(kind)} for kind in ("many", "switch"))
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`origins`: {field: where its value came from}; `files`: those read; `warnings`: one line each."""
+    """`origins`: {field: where its value came from}; `config`: the TOML file; `warnings`: one line each.
+
+    `files`: those read. `shell`: variables of the environment that count, and that no `.env` holds for a cron job.
+    """
 
     settings: Settings
     origins: Mapping[str, str]
     files: tuple[Path, ...]
     warnings: tuple[str, ...]
-
-
-Source = tuple[str, Mapping[str, Any]]
-"""(label, {field: text or texts}) in order of precedence."""
+    config: Path | None = None
+    shell: tuple[str, ...] = ()
 
 
 def flag_of(name: str) -> str:
@@ -98,14 +117,16 @@ def flag_of(name: str) -> str:
 def load(flags: Mapping[str, Any], environ: Mapping[str, str], cwd: Path, config: Path | None = None) -> Loaded:
     """Settings from every source. `flags`: {field: text, texts or None}.
 
-    Raises UsageError for a bad value or unknown name, ConfigError for a file that others may read.
+    Raises UsageError for a bad value or unknown name, ConfigError for a file that others may read or that is no .env.
     """
-    dotenv_path, dotenv = _dotenv(cwd)
-    config = config or (Path(environ[PREFIX + "CONFIG"]) if environ.get(PREFIX + "CONFIG") else None)
-    sources: list[Source] = [
+    dotenv_path, dotenv = config_files.read_dotenv((cwd, Path(platformdirs.user_config_dir(APP))))
+    variables = {**dotenv, **environ}
+    named = variables.get(PREFIX + "CONFIG")
+    config = config or (Path(named) if named else None)
+    sources: list[tuple[str, Mapping[str, Any]]] = [
         ("flag", {name: value for name, value in flags.items() if value not in (None, ())}),
-        ("environment", _from_environment(environ, "the environment")),
-        (f".env {dotenv_path}", _from_environment(dotenv, str(dotenv_path))),
+        ("environment", _from_variables(environ, "the environment")),
+        (f".env {dotenv_path}", _from_variables(dotenv, str(dotenv_path))),
     ]
     if config is not None:
         sources.append((f"file {config}", _from_toml(config)))
@@ -113,13 +134,32 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], cwd: Path, config
     for label, values in sources:
         for name, value in values.items():
             chosen.setdefault(name, (label, value))
-    parsed = {name: _parse(name, value) for name, (_, value) in chosen.items()}
+    parsed = defaults()
+    for name, (label, value) in chosen.items():
+        with _told(label):
+            parsed[name] = _parse(name, value)
     origins = {name: label for name, (label, _) in chosen.items()}
-    parsed = {**defaults(), **parsed}
-    secrets = {**dotenv, **environ}
-    _add_databases(parsed, origins, chosen, secrets, cwd)
+    _add_databases(parsed, origins, variables, cwd)
     files = tuple(p for p in (dotenv_path, config) if p is not None)
-    return Loaded(Settings(**parsed), origins, files, _warnings(chosen))
+    shell = tuple(name for name in _variables(parsed, origins) if environ.get(name) != dotenv.get(name))
+    return Loaded(Settings(**parsed), origins, files, _warnings(chosen), config, shell)
+
+
+def _variables(parsed: Mapping[str, Any], origins: Mapping[str, str]) -> list[str]:
+    """The environment's variables that may have had a say in the settings."""
+    names = [PREFIX + _public(name).upper() for name, label in origins.items() if label == "environment"]
+    if any(url.dialect == "mysql" for url in parsed["db"]):
+        names += _SEED_VARIABLES if origins["db"] == _SEED else ("MYSQL_PASSWORD",)
+    return sorted(names)
+
+
+@contextmanager
+def _told(origin: str) -> Iterator[None]:
+    """Says where a bad value stands, unless the flag that the message names was given as such."""
+    try:
+        yield
+    except UsageError as error:
+        raise error if origin == "flag" else UsageError(f"{origin}: {error}") from None
 
 
 def defaults() -> dict[str, Any]:
@@ -136,7 +176,8 @@ def masked(name: str, value: Any) -> str:
         return " ".join(str(item) for item in value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return re.sub(r"(://[^/@:]*):[^/]*@", r"\1:***@", str(value))
+    text = str(value)
+    return hidden(text) if "://" in text else text
 
 
 def _public(name: str) -> str:
@@ -144,97 +185,50 @@ def _public(name: str) -> str:
 
 
 def _fields_by_key() -> dict[str, str]:
-    return {_public(spec.name): spec.name for spec in fields(Settings)}
+    return {_public(name): name for name in _FIELDS}
 
 
 def _parse(name: str, value: Any) -> Any:
-    spec = next(spec for spec in fields(Settings) if spec.name == name)
-    if spec.metadata.get("many"):
-        return tuple(value) if isinstance(value, list | tuple) else tuple(str(value).split())
-    return spec.metadata["parse"](flag_of(name), str(value))
+    metadata = _FIELDS[name].metadata
+    if metadata.get("many"):
+        return tuple(value.split() or [value]) if isinstance(value, str) else tuple(value)
+    return metadata["parse"](flag_of(name), value)
 
 
-def _unknown(name: str, known: Sequence[str], where: str) -> UsageError:
-    near = get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]}?" if near else "see: breadth-pipeline config"
-    return UsageError(f"unknown setting {name!r} in {where}: {hint}")
-
-
-def _from_environment(environ: Mapping[str, str], where: str) -> dict[str, str]:
+def _from_variables(environ: Mapping[str, str], where: str) -> dict[str, str]:
     known = {PREFIX + key.upper(): name for key, name in _fields_by_key().items()}
     found = {}
     for variable, value in environ.items():
         if not variable.startswith(PREFIX) or variable == PREFIX + "CONFIG":
             continue
         if variable not in known:
-            raise _unknown(variable, list(known), where)
+            raise config_files.unknown(variable, list(known), where)
         found[known[variable]] = value
     return found
 
 
-def _from_toml(file: Path) -> dict[str, Any]:
-    try:
-        content = file.read_bytes()
-        values = tomllib.loads(content.decode())
-    except OSError as error:
-        raise UsageError(f"--config {str(file)!r} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"--config {str(file)!r} is not TOML: {error}") from None
-    known = {key.replace("_", "-"): name for key, name in _fields_by_key().items()}
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        name = known.get(key.replace("_", "-"))
-        if name is None:
-            raise _unknown(key, list(known), str(file))
-        if isinstance(value, dict):
-            raise UsageError(f"{file}: {key} must be a value, not a table")
-        found[name] = masked(name, value) if isinstance(value, bool) else value
-    if _PASSWORD.search(content):
-        _refuse_readable(file)
-    return found
+def _from_toml(file: Path) -> Mapping[str, Any]:
+    keys = {key.replace("_", "-"): name for key, name in _fields_by_key().items()}
+    return config_files.read_toml(file, keys, many=_MANY, switches=_SWITCHES)
 
 
-def _dotenv(cwd: Path) -> tuple[Path | None, dict[str, str]]:
-    for directory in (cwd, Path(platformdirs.user_config_dir(APP))):
-        candidate = directory / ".env"
-        if candidate.is_file():
-            _refuse_readable(candidate)
-            try:
-                content = candidate.read_text(encoding="utf-8")
-            except OSError as error:
-                raise ConfigError(f"{candidate} cannot be read: {error.strerror}") from None
-            except UnicodeDecodeError:
-                raise ConfigError(f"{candidate} is not UTF-8 text: save it anew") from None
-            values = dotenv_values(stream=io.StringIO(content), interpolate=False)
-            return candidate, {key: value or "" for key, value in values.items()}
-    return None, {}
+def _add_databases(parsed: dict[str, Any], origins: dict[str, str], variables: Mapping[str, str], cwd: Path) -> None:
+    with _told(origins.get("db", _SEED)):
+        urls = [DatabaseUrl.parse(url, variables.get("MYSQL_PASSWORD")) for url in parsed.get("db", ())]
+    if not urls and (variables.get("MYSQL_HOST") or variables.get("MYSQL_DB")):
+        urls = [_seed_mysql(variables)]
+        origins["db"] = _SEED
+    parsed["db"] = _each_once([_absolute(url, cwd) for url in urls])
 
 
-def _refuse_readable(file: Path) -> None:
-    """Raises ConfigError for a file with secrets that somebody besides its owner may read or write."""
-    mode = file.stat().st_mode
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigError(f"{file} can be read by others (mode {stat.S_IMODE(mode):04o}): chmod 600 {file}")
-
-
-def _add_databases(
-    parsed: dict[str, Any],
-    origins: dict[str, str],
-    chosen: Mapping[str, tuple[str, Any]],
-    secrets: Mapping[str, str],
-    cwd: Path,
-) -> None:
-    password = secrets.get("MYSQL_PASSWORD")
-    urls = [DatabaseUrl.parse(url, password) for url in parsed.get("db", ())]
-    if not urls and (secrets.get("MYSQL_HOST") or secrets.get("MYSQL_DB")):
-        urls = [_seed_mysql(secrets)]
-        origins["db"] = "MYSQL_… variables"
-    roles: dict[str, str] = {}
+def _each_once(urls: Sequence[DatabaseUrl]) -> tuple[DatabaseUrl, ...]:
+    """Raises UsageError when two are one database: its two writers would move one cursor."""
+    seen: set[tuple[str, ...]] = set()
     for url in urls:
-        if url.masked in roles:
-            raise UsageError(f"--db {url.masked} is given twice")
-        roles[url.masked] = url.role
-    parsed["db"] = tuple(_absolute(url, cwd) for url in urls)
+        if url.target in seen:
+            raise UsageError(f"--db {url} is given twice, perhaps in another spelling")
+        seen.add(url.target)
+    return tuple(urls)
 
 
 def _absolute(url: DatabaseUrl, cwd: Path) -> DatabaseUrl:
@@ -246,7 +240,7 @@ def _seed_mysql(secrets: Mapping[str, str]) -> DatabaseUrl:
     database = secrets.get("MYSQL_DB")
     if not database:
         raise UsageError("MYSQL_HOST is set but MYSQL_DB is not: set MYSQL_DB to the database's name, or give --db")
-    if not port.isdigit() or not 0 < int(port) < 65536:
+    if not port_number(port):
         raise UsageError(f"MYSQL_PORT {port!r} is not a port number")
     return DatabaseUrl(
         "mysql",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,6 @@ from pipeline.errors import UsageError
 
 DIALECTS = ("sqlite", "mysql")
 _DATABASE_NAME = re.compile(r"[A-Za-z0-9_$-]{1,64}")
-_HOST_AND_NUMBER = re.compile(r"mysql://([^:@/?#]*@)?[^:@/?#]*:\d+(/|$)")
 _OPTIONS = {"tls": ("prefer", "require", "verify"), "tls_ca": None, "unix_socket": None}
 
 
@@ -38,7 +38,7 @@ class DatabaseUrl:
         scheme, separator, rest = text.partition("://")
         if not separator or scheme not in DIALECTS:
             raise UsageError(
-                f"--db {_hide(text)!r} is not a database URL: use sqlite:///FILE, sqlite:////ABSOLUTE/FILE or "
+                f"--db {hidden(text)!r} is not a database URL: use sqlite:///FILE, sqlite:////ABSOLUTE/FILE or "
                 "mysql://USER@HOST:PORT/DATABASE"
             )
         if scheme == "sqlite":
@@ -47,9 +47,9 @@ class DatabaseUrl:
 
     @property
     def masked(self) -> str:
-        """The URL as it may be printed: `***` for the password."""
+        """The URL as it may be printed, and be read again: `***` for the password."""
         if self.dialect == "sqlite":
-            return f"sqlite:///{self.path}"
+            return "sqlite:///" + str(self.path).replace("%", "%25").replace("?", "%3F")
         secret = ":***" if self.password else ""
         return f"mysql://{quote(self.user)}{secret}@{_bracketed(self.host)}:{self.port}/{self.database}"
 
@@ -60,29 +60,45 @@ class DatabaseUrl:
             return f"sqlite:{self.path.name}"
         return f"mysql:{self.host}:{self.port}/{self.database}"
 
+    @property
+    def target(self) -> tuple[str, ...]:
+        """Equal for URLs of one database, in whatever spelling and for whatever user."""
+        if self.path is not None:
+            return (os.path.realpath(self.path),)
+        return (self.host, str(self.port), self.options.get("unix_socket", ""), self.database)
+
     def __str__(self) -> str:
         return self.masked
 
 
 def _sqlite_path(text: str, rest: str) -> Path:
     if not rest.startswith("/") or rest == "/":
-        raise UsageError(f"--db {text!r} names no file: use sqlite:///FILE or sqlite:////ABSOLUTE/FILE")
-    return Path(unquote(rest[1:]))
+        raise UsageError(f"--db {hidden(text)!r} names no file: use sqlite:///FILE or sqlite:////ABSOLUTE/FILE")
+    path = unquote(rest[1:])
+    if "?" in rest:
+        raise UsageError(f"--db {text!r}: a sqlite URL takes no options; write %3F for a ? in the file's name")
+    if path == ":memory:":
+        raise UsageError(f"--db {text!r}: a database in memory would end with its process: name a file")
+    if any(ord(char) < 32 for char in path):
+        raise UsageError(f"--db {text!r}: a file's name cannot have control characters")
+    return Path(path)
 
 
 def _mysql(text: str, password: str | None) -> DatabaseUrl:
     try:
         parts = urlsplit(text)
-        port = parts.port or 3306
-    except ValueError:  # its text may hold a password with a slash in it, taken for a port
-        shown = text if _HOST_AND_NUMBER.match(text) else "mysql://…"
+        port = 3306 if parts.port is None else parts.port
+        behind = parts.path + parts.query + parts.fragment
+    except ValueError:
+        port, behind = 0, "@"
+    if "@" in behind or not port:  # a password with a / in it, the part before which looks like a host and its port
         raise UsageError(
-            f"--db {shown!r}: no host and port (1 to 65535) can be read from it: percent-encode special characters of "
-            "user and password (/ is %2F, @ is %40), and write an IPv6 address in [ ]"
-        ) from None
+            f"--db {hidden(text)!r}: no host and port (1 to 65535) can be read from it: percent-encode special "
+            "characters of user and password (/ is %2F, @ is %40), and write an IPv6 address in [ ]"
+        )
     database = unquote(parts.path.lstrip("/"))
     if not parts.hostname or not database:
-        raise UsageError(f"--db {_hide(text)!r} needs a host and a database: mysql://USER@HOST:PORT/DATABASE")
+        raise UsageError(f"--db {hidden(text)!r} needs a host and a database: mysql://USER@HOST:PORT/DATABASE")
     if not _DATABASE_NAME.fullmatch(database):
         raise UsageError(f"--db: database name {database!r} may hold letters, digits, _, $ and - only")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -110,6 +126,6 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _hide(text: str) -> str:
-    """Without what stands between the first colon that can begin a password and the last @."""
+def hidden(text: str) -> str:
+    """Any URL without what stands between the first colon that can begin a password and the last @."""
     return re.sub(r"^([^@]*?:(?://[^:/@]*:)?).*@", r"\1***@", text, flags=re.DOTALL)

@@ -8,8 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import UsageError
+from pipeline.symbols import symbol_problem
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+DAY_S = 86_400
+CENTURY_S = 36_500 * DAY_S
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": DAY_S}
 
 
 def text(flag: str, value: str) -> str:
@@ -18,17 +21,30 @@ def text(flag: str, value: str) -> str:
     return value
 
 
-def duration(flag: str, value: str, least: int = 1) -> int:
-    """Whole seconds, at least `least`, of `30s`, `5m`, `1h`, `7d` or a bare number of seconds."""
-    match = re.fullmatch(r"(\d{1,9})([smhd]?)", value.strip())
-    if not match or int(match[1]) * _UNITS[match[2] or "s"] < least:
-        raise UsageError(f"{flag} {value!r} is not a time: use 30s, 5m, 1h or 7d (at least {least}s)")
-    return int(match[1]) * _UNITS[match[2] or "s"]
+def index(flag: str, value: str) -> str:
+    """A symbol in capitals, as Yahoo answers it; or the words `auto` and `none`."""
+    symbol = value.strip().upper()
+    if problem := symbol_problem(symbol):
+        raise UsageError(f"{flag} {value[:80]!r} {problem}: use one symbol such as ^NSEI, or none")
+    return symbol.lower() if symbol in ("AUTO", "NONE") else symbol
 
 
-def duration_or_none(flag: str, value: str) -> int:
-    """As `duration`, but 0 is a time too."""
-    return duration(flag, value, 0)
+def duration(least: int, most: int) -> Callable[[str, str], int]:
+    """Whole seconds, from `least` to `most`, of `30s`, `5m`, `1h`, `7d` or a bare number of seconds."""
+
+    def check(flag: str, value: str) -> int:
+        match = re.fullmatch(r"(\d{1,9})([smhd]?)", value.strip(), re.ASCII)
+        seconds = int(match[1]) * _UNITS[match[2] or "s"] if match else -1
+        if not least <= seconds <= most:
+            limits = f"from {_time(least)} to {_time(most)}"
+            raise UsageError(f"{flag} {value!r} is not a time {limits}: use 30s, 5m, 1h or 7d")
+        return seconds
+
+    return check
+
+
+def _time(seconds: int) -> str:
+    return f"{seconds // DAY_S}d" if seconds >= DAY_S else f"{seconds}s"
 
 
 def speed(flag: str, value: str) -> float | None:
@@ -76,20 +92,32 @@ def yes_no(flag: str, value: str) -> bool:
 def path(flag: str, value: str) -> Path:
     if "\0" in value or not value.strip():
         raise UsageError(f"{flag} {value!r} is not a path")
-    return Path(value).expanduser().absolute()
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError:
+        raise UsageError(f"{flag} {value!r} is not a path: there is no such home directory") from None
 
 
 def existing(flag: str, value: str) -> Path:
     found = path(flag, value)
-    if not found.is_file():
+    try:
+        there = found.is_file()
+    except OSError as error:  # too long, no right to look
+        raise UsageError(f"{flag} {value[:80]!r} cannot be read: {error.strerror}") from None
+    if not there:
         raise UsageError(f"{flag} {value!r} is not a file")
     return found
+
+
+def port_number(value: str) -> int | None:
+    """The number of a TCP port, 0 to 65535; None for any other text."""
+    return int(value) if re.fullmatch(r"\d{1,5}", value, re.ASCII) and int(value) <= 65535 else None
 
 
 def address(flag: str, value: str) -> str:
     """`HOST:PORT`, `:PORT` or `PORT`; the host defaults to 127.0.0.1; port 0 takes a free one."""
     host, _, port = value.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"
-    if not port.isdigit() or int(port) > 65535:
+    if port_number(port) is None:
         raise UsageError(f"{flag} {value!r} is not an address: use HOST:PORT, for example 127.0.0.1:8321")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

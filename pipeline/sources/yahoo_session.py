@@ -23,6 +23,7 @@ from curl_cffi import requests
 from yfinance.data import YfData
 from yfinance.exceptions import YFRateLimitError
 
+from pipeline.dburl import hidden
 from pipeline.errors import ConfigError
 
 QUOTE_URL = "https://query1.finance.yahoo.com/v7/finance/quote"
@@ -221,9 +222,17 @@ class YahooSession:
 
 
 def _check(base_url: str | None) -> None:
-    parts = urlsplit(base_url or QUOTE_URL)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"Yahoo URL {base_url!r} must be http://host:port or https://host")
+    url = base_url or QUOTE_URL
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        usable = usable and "@" not in parts.path + parts.query + parts.fragment  # a password with a / in it
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(
+            f"Yahoo URL {hidden(url)!r} must be http://host:port or https://host, with a port up to 65535"
+        )
 
 
 def _retry_after(headers: Any) -> float | None:

@@ -58,7 +58,15 @@ def test_unknown_names_are_errors_with_the_name_in_them(tmp_path, environ, toml)
         ("interval_s", "0"),
         ("speed", "-1"),
         ("speed", "nan"),
+        ("interval_s", "999999999d"),
+        ("interval_s", "25h"),
+        ("keep_s", "999999999d"),
         ("polls", "0"),
+        ("index", "A,B"),
+        ("index", "I" * 41),
+        ("dashboard", "127.0.0.1:\u00b2"),
+        ("state_dir", "~nobody-is-called-so/x"),
+        ("calendar_file", "x" * 70 + "/" + "y" * 5),
         ("calendar", "LSE"),
         ("stocks", "perhaps"),
         ("dashboard", "here"),
@@ -71,6 +79,10 @@ def test_unknown_names_are_errors_with_the_name_in_them(tmp_path, environ, toml)
         ("db", ("mysql://host/x?tls=maybe",)),
         ("db", ("mysql://host/x?tls_ca=add",)),
         ("db", ("mysql://host/a;b",)),
+        ("db", ("sqlite:///y.db?mode=ro",)),
+        ("db", ("sqlite:///:memory:",)),
+        ("db", ("sqlite:///a%0ab",)),
+        ("db", ("",)),
     ],
 )
 def test_a_bad_value_is_one_line_that_names_flag_and_value(tmp_path, name, value):
@@ -81,6 +93,64 @@ def test_a_bad_value_is_one_line_that_names_flag_and_value(tmp_path, name, value
     assert flag_of(name) in message
     shown = value[0] if isinstance(value, tuple) else value
     assert shown.split("/")[-1].split("=")[-1] in message
+
+
+def test_limits_of_times_are_inclusive_and_an_index_is_in_capitals(tmp_path):
+    found = load({"interval_s": "1d", "wait_s": "0", "keep_s": "36500d", "index": " ^cnxauto "}, {}, tmp_path).settings
+    assert (found.interval_s, found.wait_s, found.keep_s) == (86400, 0, 36500 * 86400)
+    assert found.index == "^CNXAUTO"
+    assert [load({"index": word}, {}, tmp_path).settings.index for word in ("None", "AUTO")] == ["none", "auto"]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        *(
+            (f"db = {value}", "db must be a text or a list of texts")
+            for value in ("[1]", '[["x"]]', "12:00:00", "true")
+        ),
+        *((f"interval = {value}", "interval must be") for value in ("2026-01-01", "[5]", "{ a = 1 }", "true")),
+        ("stocks = [true]", "stocks must be a text or true or false"),
+        ("state_dir = false", "state_dir must be"),
+        ("polls = 4.0", "--polls '4.0'"),
+        ("universe = ''", "--universe ''"),
+        ("wait = 1e400", "--wait 'inf'"),
+        ("db = ''", "--db ''"),
+        ("polls = " + "9" * 5000, "is not TOML"),
+        ("polls = " + "[" * 5000, "is not TOML"),
+    ],
+)
+def test_a_wrong_type_or_value_in_a_toml_file_is_one_line_that_names_file_and_key(tmp_path, line, told):
+    file = private(tmp_path / "c.toml", line + "\n")
+    with pytest.raises(UsageError) as caught:
+        load({}, {}, tmp_path, file)
+    message = str(caught.value)
+    assert str(file) in message
+    assert told in message
+    assert "\n" not in message
+
+
+def test_a_bad_value_of_the_environment_or_a_dotenv_says_where_it_stands(tmp_path):
+    with pytest.raises(UsageError, match="environment: --polls 'x'"):
+        load({}, {"BREADTH_POLLS": "x"}, tmp_path)
+    private(tmp_path / ".env", "BREADTH_DB=mysql://h\n")
+    with pytest.raises(UsageError, match=r"\.env: --db 'mysql://h'"):
+        load({}, {}, tmp_path)
+
+
+def test_a_config_file_can_be_named_in_the_environment_and_in_a_dotenv(tmp_path):
+    file = private(tmp_path / "c.toml", "polls = 4\n")
+    assert load({}, {"BREADTH_CONFIG": str(file)}, tmp_path).settings.polls == 4
+    private(tmp_path / ".env", f"BREADTH_CONFIG={file}\n")
+    assert load({}, {}, tmp_path).config == file
+
+
+@pytest.mark.parametrize("line", ["s3cret", "!", "BREADTH_POLLS='4"])
+def test_a_dotenv_with_a_malformed_line_is_refused_with_its_number(tmp_path, line):
+    private(tmp_path / ".env", f"# two lines\nBREADTH_POLLS=3\n{line} s3cret\n")
+    with pytest.raises(ConfigError, match=r"\.env line 3") as caught:
+        load({}, {}, tmp_path)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_dotenv_that_others_may_read_is_refused(tmp_path):
@@ -123,6 +193,7 @@ def test_passwords_never_show_and_one_on_the_command_line_warns(tmp_path):
     assert "s3cret" not in shown
     assert masked("yahoo_url", "http://u:s3cret@proxy:80/x") == "http://u:***@proxy:80/x"
     assert masked("yahoo_url", "http://u:a@s3cret@proxy:80/x") == "http://u:***@proxy:80/x"
+    assert masked("yahoo_url", "http://u:a/s3cret@proxy") == "http://u:***@proxy"
 
 
 @pytest.mark.parametrize(
@@ -130,6 +201,8 @@ def test_passwords_never_show_and_one_on_the_command_line_warns(tmp_path):
     [
         *("postgres://u:s3cret@h/x", "mysql:u:s3cret@h/x", "mysql://u:a@s3cret@h/", "mysql://u:s3cret/1@h/x"),
         *("mysql://u:1@s3cret@h:99999/x", "mysql://u:[s3cret@h/x", "mysql://u:s3cret#1@h/x"),
+        *("mysql://u:12345/s3cret@h/db", "mysql://u:99999/s3cret@h/db", "mysql://u:5/d?s3cret=1@h/db"),
+        *("mysql://u:5/d#s3cret@h/db", "sqlite://u:s3cret@h/db"),
     ],
 )
 def test_a_url_that_cannot_be_read_is_refused_without_its_password(url):
@@ -142,6 +215,26 @@ def test_a_sqlite_url_is_relative_with_three_slashes_and_absolute_with_four(tmp_
     relative, absolute = load({"db": ("sqlite:///a.db", "sqlite:////var/b.db")}, {}, tmp_path).settings.db
     assert relative.path == tmp_path / "a.db"
     assert absolute.path == Path("/var/b.db")
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("sqlite:///x.db", "sqlite:///{directory}/x.db"),
+        ("sqlite:///x.db", "sqlite:///link.db"),
+        ("sqlite:///x.db", "sqlite:///y/../x.db"),
+        ("mysql://a@h/d", "mysql://b@H:3306/d"),
+    ],
+)
+def test_a_database_given_twice_is_refused_in_whatever_spelling(tmp_path, pair):
+    (tmp_path / "link.db").symlink_to("x.db")
+    with pytest.raises(UsageError, match="given twice"):
+        load({"db": tuple(url.format(directory=tmp_path) for url in pair)}, {}, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a b.db", "50%.db", "what?.db", "a@b.db"])
+def test_a_sqlite_url_that_is_printed_can_be_read_again(tmp_path, name):
+    assert DatabaseUrl.parse(DatabaseUrl("sqlite", path=tmp_path / name).masked).path == tmp_path / name
 
 
 def test_every_setting_has_help_and_a_line_in_the_docs():

@@ -10,7 +10,19 @@ import pytest
 ROOT = Path(__file__).parents[2] / "pipeline"
 LAYERS = [
     {"model", "errors", "tables", "clock"},
-    {"wire", "config", "dburl", "parse", "session", "agenda", "records", "breadth", "figures", "symbols"},
+    {
+        "wire",
+        "config",
+        "config_files",
+        "dburl",
+        "parse",
+        "session",
+        "agenda",
+        "records",
+        "breadth",
+        "figures",
+        "symbols",
+    },
     {
         "journal",
         "lock",

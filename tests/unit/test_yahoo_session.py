@@ -133,7 +133,14 @@ def test_a_refused_connection_is_one_line_without_the_crumb(yahoo, session):
     assert yahoo.crumb not in str(no_answer.value)
 
 
-@pytest.mark.parametrize("url", ["ftp://x", "127.0.0.1:80", "http://"])
-def test_a_base_url_that_is_none_is_a_configuration_error(url):
-    with pytest.raises(ConfigError, match="Yahoo URL"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("ftp://x", "127.0.0.1:80", "http://", "http://localhost:abc", "http://localhost:99999", "http://[x"),
+        *("http://u:12/s3cret@localhost", "ftp://u:s3cret@localhost"),
+    ],
+)
+def test_a_base_url_that_is_none_is_a_configuration_error_without_its_password(url):
+    with pytest.raises(ConfigError, match="Yahoo URL") as caught:
         YahooSession(url)
+    assert "s3cret" not in str(caught.value)
