@@ -31,10 +31,10 @@ def market_of(symbol: str) -> Market:
 
 
 def expected_currency(symbol: str) -> str | None:
-    """The currency its prices must be in; None where the suffix does not tell (`SAP.DE`)."""
-    if is_indian(symbol):
+    """The currency its prices must be in; None where the symbol does not tell (`SAP.DE`, `^FTSE`, `INR=X`)."""
+    if symbol.endswith(_INDIAN_SUFFIXES):
         return "INR"
-    return None if suffix(symbol) else "USD"
+    return None if suffix(symbol) or symbol.startswith("^") or "=" in symbol else "USD"
 
 
 def with_nse_suffix(symbol: str) -> str:

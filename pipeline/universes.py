@@ -10,8 +10,8 @@ import csv
 import difflib
 import io
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -79,27 +79,39 @@ def available() -> list[Info]:
 
 
 def load(name_or_path: str, calendar: str | None, today: Callable[[], date] = date.today) -> Loaded:
-    """The universe of that name, or of that CSV file. `calendar`: "NSE" gives bare symbols of a file their `.NS`.
+    """The universe of that name, or of that CSV file. `calendar`: under "NSE" bare symbols of a file get their `.NS`;
+    None: as most of its symbols say.
 
     Raises UsageError for an unknown name and for a file that is missing, unreadable or empty.
     """
     if name_or_path in NAMED:
         return _load_named(NAMED[name_or_path], today())
-    path = Path(name_or_path)
-    try:
-        path = path.expanduser()
-        found = path.is_file()
-    except (OSError, RuntimeError) as error:  # too long, no right to look, no such home
-        raise UsageError(f"universe file {plain(name_or_path[:80])}: cannot be read: {_error_text(error)}") from error
-    if found:
-        return _load_file(path, calendar)
-    if path.suffix.lower() == ".csv" or "/" in name_or_path:
+    path = file_of(name_or_path)
+    if path is not None and not path.is_file():
         raise UsageError(f"universe file {plain(name_or_path)}: no such file")
+    if path is not None:
+        return _load_file(path, calendar)
     close = difflib.get_close_matches(name_or_path.lower(), NAMED, 1)
     hint = f"did you mean {close[0]}? " if close else ""
     raise UsageError(
         f"universe {plain(name_or_path[:80])!r} is unknown: {hint}use a CSV file or one of {', '.join(NAMED)}"
     )
+
+
+def file_of(name_or_path: str) -> Path | None:
+    """The file that is meant: what has a `/` or ends in `.csv`, or is there and not named as a universe is; else None.
+
+    Raises UsageError for one that cannot be looked at.
+    """
+    if name_or_path in NAMED:
+        return None
+    path = Path(name_or_path)
+    try:
+        path = path.expanduser()
+        there = path.is_file()
+    except (OSError, RuntimeError) as error:  # too long, no right to look, no such home
+        raise UsageError(f"universe file {plain(name_or_path[:80])}: cannot be read: {_error_text(error)}") from error
+    return path if there or path.suffix.lower() == ".csv" or "/" in name_or_path else None
 
 
 def _error_text(error: Exception) -> str:
@@ -108,17 +120,21 @@ def _error_text(error: Exception) -> str:
 
 def default_calendar(universe: Universe) -> tuple[str, tuple[str, ...]]:
     """("NSE" or "NYSE", warnings) by most symbols' suffix; those that belong elsewhere are named in a warning."""
-    indian = {symbol for symbol in universe.symbols if is_indian(symbol)}
-    american = {symbol for symbol in universe.symbols if symbol not in indian and not suffix(symbol)}
-    calendar, own = ("NSE", indian) if len(indian) >= len(american) and indian else ("NYSE", american)
+    calendar, own = _most(universe.symbols)
     others = [symbol for symbol in universe.symbols if symbol not in own]
     if not others:
         return calendar, ()
-    named = ", ".join(map(plain, others[:3])) + (", …" if len(others) > 3 else "")
     return calendar, (
         f"universe {universe.name}: {len(others)} of {len(universe.members)} symbols are not of the calendar "
-        f"{calendar} ({named}); they are polled by its hours all the same",
+        f"{calendar} ({_some(others)}); they are polled by its hours all the same",
     )
+
+
+def _most(symbols: Iterable[str]) -> tuple[str, set[str]]:
+    """The calendar of most symbols, and those that belong to it."""
+    indian = {symbol for symbol in symbols if is_indian(symbol)}
+    american = {symbol for symbol in symbols if symbol not in indian and not suffix(symbol)}
+    return ("NSE", indian) if len(indian) >= len(american) and indian else ("NYSE", american)
 
 
 def _load_named(info: Info, today: date) -> Loaded:
@@ -142,11 +158,15 @@ def _load_file(path: Path, calendar: str | None) -> Loaded:
     rows = _csv_rows(path)
     _, header = next(rows, (1, []))
     places = _places(path, header)
-    nse = calendar == "NSE" or (calendar is None and _is_nse_list(header))
-    members: dict[str, Member] = {}
+    read = [(line, _member(path, line, cells, len(header), places)) for line, cells in rows]
     warnings: list[str] = []
-    for line, cells in rows:
-        member = _member(path, line, cells, len(header), places, nse)
+    if calendar is None and not _is_nse_list(header):
+        calendar = _most([member.symbol for _, member in read])[0]
+        bare = [member.symbol for _, member in read if with_nse_suffix(member.symbol) != member.symbol]
+        if calendar == "NSE" and bare:
+            warnings.append(f"{path}: most symbols are Indian, so bare ones get .NS, too ({_some(bare)})")
+    members: dict[str, Member] = {}
+    for line, member in read if calendar == "NYSE" else _with_suffixes(path, read):
         if member.symbol in members:
             warnings.append(f"{path} line {line}: {member.symbol} stands in the list twice, counted once")
         else:
@@ -156,9 +176,25 @@ def _load_file(path: Path, calendar: str | None) -> Loaded:
     return Loaded(Universe(path.stem, tuple(members.values())), _few(warnings))
 
 
+def _with_suffixes(path: Path, read: Iterable[tuple[int, Member]]) -> Iterator[tuple[int, Member]]:
+    for line, member in read:
+        symbol = with_nse_suffix(member.symbol)
+        _check_symbol(path, line, symbol)
+        yield line, replace(member, symbol=symbol)
+
+
+def _check_symbol(path: Path, line: int, symbol: str) -> None:
+    if problem := symbol_problem(symbol):
+        raise UsageError(f"{path} line {line}: symbol {plain(symbol[:40])!r} {problem}")
+
+
 def _is_nse_list(header: list[str]) -> bool:
     """NSE's own files (`Company Name,Industry,Symbol,Series,ISIN Code`) hold bare symbols."""
     return {"company name", "symbol", "isin code"} <= set(header)
+
+
+def _some(symbols: list[str]) -> str:
+    return ", ".join(map(plain, symbols[:3])) + (", …" if len(symbols) > 3 else "")
 
 
 def _few(warnings: list[str], most: int = 5) -> tuple[str, ...]:
@@ -179,7 +215,7 @@ def _places(path: Path, header: list[str]) -> dict[str, int]:
     return places
 
 
-def _member(path: Path, line: int, cells: list[str], width: int, places: dict[str, int], nse: bool) -> Member:
+def _member(path: Path, line: int, cells: list[str], width: int, places: dict[str, int]) -> Member:
     """The member of a row. Raises UsageError with the line number."""
     if len(cells) > width and any(cells[width:]):
         raise UsageError(
@@ -191,12 +227,7 @@ def _member(path: Path, line: int, cells: list[str], width: int, places: dict[st
         return cells[place] if place is not None and place < len(cells) else ""
 
     symbol = (cell("yahoo") or cell("symbol")).upper()
-    problem = symbol_problem(symbol)
-    if problem is None and nse:
-        symbol = with_nse_suffix(symbol)
-        problem = symbol_problem(symbol)
-    if problem:
-        raise UsageError(f"{path} line {line}: symbol {plain(symbol[:40])!r} {problem}")
+    _check_symbol(path, line, symbol)
     name, sector = plain(cell("name"))[:MAX_NAME], plain(cell("sector"))[:MAX_SECTOR]
     return Member(symbol, name, sector or UNKNOWN_SECTOR)
 

@@ -14,6 +14,7 @@ import click
 from pipeline.config import Loaded, Settings, default_state_dir, environment, flag_of, load
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import UsageError
+from pipeline.universes import file_of
 
 _UNIVERSE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 RECORDING = "recording:"
@@ -72,8 +73,8 @@ def universe_name(settings: Settings, origins: Any) -> str:
     if settings.source.startswith(RECORDING) and "universe" not in origins:
         name = Path(settings.source.removeprefix(RECORDING)).name
         return checked_name(name.removesuffix(".gz").removesuffix(".csv"))
-    given = settings.universe
-    return checked_name(Path(given).stem if "/" in given or given.lower().endswith(".csv") else given)
+    file = file_of(settings.universe)
+    return checked_name(file.stem if file else settings.universe)
 
 
 def checked_name(name: str) -> str:

@@ -12,10 +12,11 @@ import platformdirs
 import pipeline
 from pipeline.cli.common import universe_name, with_settings
 from pipeline.cli.units import Job, crontab, service, timer
-from pipeline.config import APP, Loaded, flag_of
+from pipeline.config import APP, Loaded
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import ConfigError
 from pipeline.model import Session
+from pipeline.universes import default_calendar, file_of, load
 
 KINDS = ("crontab", "service", "timer")
 _SHORTEST_WAIT_S = 1800
@@ -30,8 +31,7 @@ def schedule(loaded: Loaded, only: str | None, run_options: tuple[str, ...]) -> 
 
     RUN_OPTIONS, after `--`, are passed to `run` as they are.
     """
-    config = click.get_current_context().params.get("config")
-    job = job_of(loaded, config, run_options, Path.cwd(), datetime.now(UTC))
+    job = job_of(loaded, run_options, Path.cwd(), datetime.now(UTC))
     texts = {"crontab": crontab(job), "service": service(job), "timer": timer(job)}
     if only:
         click.echo(texts[only], nl=False)
@@ -45,10 +45,9 @@ def schedule(loaded: Loaded, only: str | None, run_options: tuple[str, ...]) -> 
     click.echo(f"# ---- {units}.timer\n{texts['timer']}", nl=False)
 
 
-def job_of(loaded: Loaded, config: Path | None, extra: tuple[str, ...], cwd: Path, now: datetime) -> Job:
+def job_of(loaded: Loaded, extra: tuple[str, ...], cwd: Path, now: datetime) -> Job:
     """The job with absolute paths. Raises UsageError for an unknown universe, ConfigError without the script."""
     from pipeline.calendars import Calendar
-    from pipeline.universes import default_calendar, load
 
     settings, name = loaded.settings, universe_name(loaded.settings, loaded.origins)
     universe = load(settings.universe, settings.calendar).universe
@@ -62,7 +61,7 @@ def job_of(loaded: Loaded, config: Path | None, extra: tuple[str, ...], cwd: Pat
         universe=name,
         script=script,
         program=program,
-        options=(*_options(loaded, config), *extra),
+        options=(*_options(loaded), *extra),
         directory=cwd if (cwd / ".env").is_file() else None,
         drain_s=settings.drain_s,
         notes=(*notes, *_unsaid_notes(loaded)),
@@ -90,13 +89,13 @@ def _installed() -> tuple[Path, Path]:
     return script, program
 
 
-def _options(loaded: Loaded, config: Path | None) -> list[str]:
+def _options(loaded: Loaded) -> list[str]:
     """The options of `run` that were given here as flags, with absolute paths and without a password."""
     settings, origins = loaded.settings, loaded.origins
-    is_file = "/" in settings.universe or settings.universe.lower().endswith(".csv")
-    options = ["--universe", str(Path(settings.universe).absolute()) if is_file else settings.universe]
-    if config is not None:
-        options += ["--config", str(config.absolute())]
+    file = file_of(settings.universe)
+    options = ["--universe", str(file.absolute()) if file else settings.universe]
+    if loaded.config is not None:
+        options += ["--config", str(loaded.config.absolute())]
     if origins.get("db") == "flag":
         for url in settings.db:
             options += ["--db", _without_password(url)]
@@ -123,7 +122,7 @@ def _unsaid_notes(loaded: Loaded) -> list[str]:
     if loaded.origins.get("db") == "flag" and any(url.password for url in loaded.settings.db):
         file = f"{platformdirs.user_config_dir(APP)}/.env"
         notes.append(f"the password is left out: put MYSQL_PASSWORD=... into {file} (chmod 600)")
-    lost = [flag_of(name) for name, origin in loaded.origins.items() if origin == "environment"]
+    lost = [variable for variable in loaded.shell if variable != "BREADTH_UNIVERSE"]  # that is an option now
     if lost:
-        notes.append(f"set in this shell, unknown to cron: {', '.join(lost)}; put them into .env or a --config file")
+        notes.append(f"set in this shell, unknown to cron: {', '.join(lost)}; put them into .env (chmod 600)")
     return notes

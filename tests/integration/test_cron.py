@@ -190,6 +190,31 @@ def test_systemd_accepts_the_units(tmp_path):
     assert ours == []
 
 
+def scheduled(home: Path, *arguments: str, **environment: str) -> tuple[list[str], str]:
+    """(words of the half-hourly line behind --program FILE, all that was printed)."""
+    given = {"PATH": os.environ["PATH"], "HOME": str(home), **environment}
+    done = subprocess.run([PROGRAM, "schedule", *arguments], capture_output=True, text=True, env=given, cwd=home)
+    assert (done.returncode, done.stderr) == (0, "")
+    line = next(text for text in done.stdout.splitlines() if text.startswith("*/30"))
+    words = shlex.split(line)[5:]
+    return words[words.index("--program") + 2 :], done.stdout
+
+
+def test_schedule_carries_over_what_it_can_and_names_what_cron_will_not_know(tmp_path):
+    (tmp_path / "ulist.txt").write_text("symbol\nAAPL\n")
+    (tmp_path / "sc.toml").write_text("interval = '1m'\n")
+    words, _ = scheduled(tmp_path, "--universe", "ulist.txt", BREADTH_CONFIG="sc.toml")
+    assert words == ["--universe", str(tmp_path / "ulist.txt"), "--config", str(tmp_path / "sc.toml")]
+    seed = {"MYSQL_HOST": "h", "MYSQL_DB": "d", "MYSQL_PASSWORD": "hush"}
+    words, said = scheduled(tmp_path, **seed, BREADTH_POLLS="3", BREADTH_UNIVERSE="dow30")
+    assert words == ["--universe", "dow30"]
+    assert "unknown to cron: BREADTH_POLLS, MYSQL_DB, MYSQL_HOST, MYSQL_PASSWORD;" in said
+    assert "hush" not in said
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in seed.items()))
+    (tmp_path / ".env").chmod(0o600)
+    assert "unknown to cron" not in scheduled(tmp_path, **seed)[1]
+
+
 def test_schedule_prints_absolute_paths_and_no_password(tmp_path, monkeypatch):
     (tmp_path / "own.csv").write_text("symbol,name,sector\nAAPL,Apple,Tech\nMSFT,Microsoft,Tech\n")
     (tmp_path / ".env").touch(0o600)

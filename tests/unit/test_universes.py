@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline import universes
+from pipeline.cli.common import complete, universe_name
 from pipeline.cli.universe import universe as command
+from pipeline.config import load
 from pipeline.errors import UsageError
 from pipeline.model import UNKNOWN_SECTOR, Universe
 
@@ -114,6 +116,19 @@ def test_an_unknown_universe_is_refused_in_one_printable_line(name):
     assert str(refused.value).isprintable()
 
 
+@pytest.mark.parametrize("name", ["mine.csv", "mine.txt", "mine"])
+def test_a_list_beside_us_is_a_file_whatever_its_suffix_and_a_named_universe_never_is(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    _file(tmp_path, "symbol\nAAA\n", name)
+    _file(tmp_path, "symbol\nAAA\n", "dow30")
+    assert universes.load(name, None).universe.name == "mine"
+    given = load({"universe": name}, {}, tmp_path)
+    assert universe_name(given.settings, given.origins) == "mine"
+    assert complete(given).settings.state_dir.name == "mine"
+    assert universes.file_of("dow30") is None
+    assert universes.file_of("other") is None
+
+
 @pytest.mark.parametrize("name", [".hidden.csv", "my list.csv", "x" * 65 + ".csv", "a'b.csv"])
 def test_a_file_whose_stem_cannot_name_a_universe_is_refused(tmp_path, name):
     with pytest.raises(UsageError, match="rename it"):
@@ -121,10 +136,18 @@ def test_a_file_whose_stem_cannot_name_a_universe_is_refused(tmp_path, name):
 
 
 def test_the_calendar_follows_most_symbols_and_names_the_rest(tmp_path):
-    calendar, warnings = universes.default_calendar(_load(tmp_path, "symbol\nA.NS\nB.NS\nMSFT\nSAP.DE\n").universe)
+    found = _load(tmp_path, "symbol\nA.NS\nB.NS\nINFY\nSAP.DE\n")
+    assert found.universe.symbols == ("A.NS", "B.NS", "INFY.NS", "SAP.DE"), "the calendar of most gives the suffix"
+    assert "bare ones get .NS, too (INFY)" in found.warnings[0]
+    calendar, warnings = universes.default_calendar(found.universe)
     assert calendar == "NSE"
-    assert "2 of 4" in warnings[0]
-    assert "MSFT, SAP.DE" in warnings[0]
+    assert "1 of 4" in warnings[0]
+    assert "SAP.DE" in warnings[0]
+    american = _load(tmp_path, "symbol\nMSFT\nAAPL\nTCS.NS\n")
+    assert american.universe.symbols == ("MSFT", "AAPL", "TCS.NS")
+    assert american.warnings == ()
+    twice = _load(tmp_path, "symbol\nTCS.NS\nINFY.NS\nTCS\n")
+    assert "line 4: TCS.NS stands in the list twice" in twice.warnings[1]
     assert universes.default_calendar(Universe("u", ()))[0] == "NYSE"
 
 

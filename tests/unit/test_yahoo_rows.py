@@ -56,6 +56,14 @@ def test_a_foreign_currency_is_bad_and_an_unstated_one_is_taken():
     assert _one("SAP.DE", currency="EUR")[0].price == 1_005_000
 
 
+@pytest.mark.parametrize(
+    ("symbol", "currency"),
+    [("^CNXAUTO", "INR"), ("^FTSE", "GBP"), ("^NSEI", "USD"), ("^GSPC", "INR"), ("INR=X", "INR"), ("GC=F", "EUR")],
+)
+def test_an_index_is_taken_in_whatever_currency(symbol, currency):
+    assert _one(symbol, currency=currency)[0].price == 1_005_000
+
+
 def test_single_precision_noise_is_rounded_away_and_sub_penny_prices_are_kept_in_the_us():
     noisy = struct.unpack("f", struct.pack("f", 2850.45))[0]
     assert noisy != 2850.45
