@@ -22,6 +22,7 @@ from pipeline.market import Market, open_market
 from pipeline.model import Answer, Outcome, Record, Session, Snapshot, Universe
 from pipeline.process import Ends
 from pipeline.session import local_text
+from pipeline.sources import open_source
 from pipeline.tally import Tally
 
 GO_S = 5.0
@@ -62,19 +63,22 @@ class Fetcher:
         self._started = time.monotonic()
         self._delay_s = 0
         self._trouble: str | None = None
+        self._index_told = False
 
     def run(self) -> None:
         """Opens the journal and the market, then takes the session's polls."""
         plan = self._plan
         self._reporter.allow(120)
-        self._intake = Intake(self._settings.state_dir, plan.stream, self._clock, self._ends.hints)
-        try:
-            market = open_market(self._settings, plan.universe, plan.begin, self._clock, self._intake.unfinished)
-            with contextlib.closing(market.source):
-                self._session(market)
-        finally:
-            self._intake.close()
-            self._reporter.report(unstored=self._intake.waiting)
+        settings = self._settings
+        source = open_source(settings.source, base_url=settings.yahoo_url, interval_s=settings.interval_s)
+        with contextlib.closing(source):  # first: one that cannot be opened leaves no journal under its name
+            self._intake = Intake(settings.state_dir, plan.stream, self._clock, self._ends.hints)
+            try:
+                unfinished = self._intake.unfinished
+                self._session(open_market(settings, source, plan.universe, plan.begin, self._clock, unfinished))
+            finally:
+                self._intake.close()
+                self._reporter.report(unstored=self._intake.waiting)
 
     def _session(self, market: Market) -> None:
         """The main loop: for each poll that is due, wait for its instant, then poll or say why not."""
@@ -258,6 +262,9 @@ class Fetcher:
     ) -> None:
         """Reports the poll and warns about what its reader should know."""
         self._tally.count(outcome, snapshot)
+        if market.index and answer.index is None and answer.quotes and not self._index_told:
+            self._index_told = True
+            log.warning("index %s has no quote, polls are stored without it: is --index right?", market.index)
         self._warn(instant, None if outcome is Outcome.TAKEN else f"{outcome.value}: {reason}")
         self._report(
             poll=self._tally.poll(instant, answer, snapshot, outcome, reason, stored),

@@ -17,7 +17,7 @@ from pipeline.calendars import Calendar, CalendarName
 from pipeline.clock import Clock
 from pipeline.config import Settings
 from pipeline.model import Session, Universe
-from pipeline.sources import Source, open_source
+from pipeline.sources import Source
 
 DEFAULT_INTERVAL_S = 300
 LEAST_BUDGET_S = 1.0
@@ -166,6 +166,7 @@ class Market:
 
 def open_market(
     settings: Settings,
+    source: Source,
     universe: Universe | None,
     begin: datetime,
     clock: Clock,
@@ -176,7 +177,6 @@ def open_market(
     `unfinished(universe, session, source)`: whether the journal has that session without its closing poll; such a
     session is completed by a start later on its day.
     """
-    source = open_source(settings.source, base_url=settings.yahoo_url)
     universe = universe or cast(Any, source).universe
     if not source.live:
         return _recorded(settings, source, universe, begin)

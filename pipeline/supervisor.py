@@ -100,6 +100,8 @@ class Supervisor:
         if fetcher.fatal is not None:
             self.message = fetcher.fatal
             return fetcher.exit_code
+        if self._settings.cron and fetcher.state.get("phase") in (None, "closed"):
+            return None  # a closed market is no news for a mail, whatever the databases say
         refusals = [self._refusal(writer) for writer in self._fleet.writers]
         if all(refusals) and not self._polled():
             self.message = "; ".join(dict.fromkeys(refusals))

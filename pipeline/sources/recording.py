@@ -73,8 +73,11 @@ class Recording:
         )
 
 
-def open_recording(name: str, **_options: object) -> Recording:
-    """The recording at path `name`, or the embedded one of that name. Raises UsageError with one line on bad files."""
+def open_recording(name: str, interval_s: int | None = None, **_options: object) -> Recording:
+    """The recording at path `name`, or the embedded one of that name. Raises UsageError with one line on bad files.
+
+    `interval_s`: the length of a bar where no symbol has two of them.
+    """
     path = locate(name)
     label = stem(path)
     bars, offset_s = read_bars(path)
@@ -84,7 +87,9 @@ def open_recording(name: str, **_options: object) -> Recording:
     market: Market = "NSE" if calendar == "NSE" else "US"
     previous_path = path.with_name(f"{label}.prev_close.csv")
     previous = read_previous_closes(previous_path, market)
-    interval_s = _bar_length(bars, path)
+    interval_s = _bar_length(bars) or interval_s
+    if not interval_s:
+        raise UsageError(f"recording {path}: no symbol has two bars, say with --interval how long a bar is")
     members = read_members(label, path.parent, tuple(previous), market)
     return Recording(
         name=f"recording:{label}",
@@ -97,15 +102,12 @@ def open_recording(name: str, **_options: object) -> Recording:
     )
 
 
-def _bar_length(bars: Mapping[str, Bars], path: Path) -> int:
-    """The smallest gap between two bars of a symbol, in seconds."""
+def _bar_length(bars: Mapping[str, Bars]) -> int:
+    """The smallest gap between two bars of a symbol, in seconds; 0 when no symbol has two."""
     gaps = (
         later - earlier for one in bars.values() for earlier, later in zip(one.starts, one.starts[1:], strict=False)
     )
-    length = min(gaps, default=0)
-    if not length:
-        raise UsageError(f"recording {path}: no symbol has two bars, so the length of a bar cannot be told")
-    return length
+    return min(gaps, default=0)
 
 
 def _session(bars: Mapping[str, Bars], interval_s: int, zone: ZoneInfo, path: Path) -> Session:

@@ -6,7 +6,7 @@ Waiting moves the clock, so a session of hours takes no time; nothing sleeps.
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -111,12 +111,12 @@ def play(
     source = _Source(clock, [])
     settings = replace(Settings(), state_dir=directory, **{"stocks": True, "keep_s": 604_800, "drain_s": 1, **more})
 
-    def market(settings: Settings, universe: Any, begin: datetime, clock: Any, unfinished: Callable[..., bool]) -> Any:
+    def market(settings: Settings, source: Any, universe: Any, begin: Any, clock: Any, unfinished: Any) -> Any:
         return Market(settings, source, UNIVERSE, None, begin, "made up", None, session, None, interval_s)
 
     ends: Any = Ends(_Control(clock, limit), queue.Queue(1))
     reports: Any = _Reports()
-    with patch.object(fetcher, "open_market", market):
+    with patch.multiple(fetcher, open_source=lambda *_, **__: source, open_market=market):
         try:
             Fetcher(FetchPlan(settings, UNIVERSE, "clocked", start), ends, reports, clock).run()
         except Stopped:

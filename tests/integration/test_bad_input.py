@@ -42,6 +42,9 @@ CASES = [
     (["run", "--db", "sqlite:///a.db", "--db", "sqlite:///a.db"], 2, "a.db"),
     (["run", "--calendar-file", "calendar.csv"], 78, "2026-13-01"),
     (["run", "--source", "reuters"], 2, "reuters"),
+    (["run", "--index", "A,B"], 2, "A,B"),
+    (["run", "--keep", "999999999d"], 2, "--keep"),
+    (["run", "--any-time", "--yahoo-url", "http://localhost:abc"], 78, "http://localhost:abc"),
     (["run", "--source", "recording:bars.csv"], 2, "close"),
     (["run", "--dashboard", "0.0.0.0:8321"], 78, "--token-file"),
     (["run", "--dashboard", "0.0.0.0:8321", "--token-file", "token"], 78, "token"),
@@ -107,6 +110,13 @@ def test_an_unreachable_database_stops_nothing_and_its_records_wait(home):
     info = program.run(home, "journal", "info", "--state-dir", "s")
     assert info.returncode == 0, info.stderr
     assert "76" in info.stdout
+
+
+def test_a_source_that_cannot_be_opened_leaves_the_state_directory_to_the_corrected_command(home):
+    run = ["run", "--speed", "max", "--polls", "1", "--state-dir", "s", "--source"]
+    assert program.run(home, *run, "recording:bars.csv").returncode == 2
+    done = program.run(home, *run, "recording:in_nifty50_5m_2026-06-18")
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_database_file_that_cannot_be_made_is_said_in_one_line(home):

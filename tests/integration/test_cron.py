@@ -125,6 +125,9 @@ def test_the_real_run_is_silent_when_closed_or_up_and_ends_a_day_with_one_summar
     home = {"HOME": tmp_path}
     shut = cron(*options, "--state-dir", tmp_path / "closed", "--universe", "nifty50", *closed, **home)
     assert (shut.returncode, shut.stdout, shut.stderr) == (0, "", "")
+    refusing = ("--db", f"sqlite:///{closed[1]}/no.db")
+    shut = cron(*options, "--state-dir", tmp_path / "closed", "--universe", "nifty50", *closed, *refusing, **home)
+    assert (shut.returncode, shut.stdout, shut.stderr) == (0, "", ""), "a refusal is told when the market opens"
     day = [*options, "--source", RECORDING, "--speed", "max"]
     with InstanceLock(state_directory(tmp_path / "state") / "lock"):
         up = cron(*day, **home)
@@ -135,6 +138,9 @@ def test_the_real_run_is_silent_when_closed_or_up_and_ends_a_day_with_one_summar
     assert "rows, nothing waiting" in first.stdout
     again = cron(*day, **home)
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    refused = cron(*day, "--state-dir", tmp_path / "refused", *refusing, **home)
+    assert refused.returncode == 78
+    assert "no.db" in refused.stderr
     wrong = cron(*options, "--universe", "nope", **home)
     assert wrong.returncode == 2
     assert "universe 'nope' is unknown" in wrong.stderr

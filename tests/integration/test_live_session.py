@@ -81,6 +81,18 @@ def test_a_session_is_polled_to_its_close_and_the_run_ends(home, yahoo):
     assert sessions == [("four", "Asia/Kolkata", expected[0], expected[-1], 20)]
 
 
+def test_an_index_without_a_quote_is_told_once_and_one_in_another_currency_is_stored(home, yahoo):
+    yahoo.set_quote("^FTSE", 9700.5, 9600.0, trade_time=int(time.time()), currency="GBP")
+    polled = ["--any-time", "--interval", "1s", "--polls", "2"]
+    done = program.run(home, *arguments(home, yahoo, *polled, "--index", "^ftse"))
+    assert done.returncode == 0, done.stderr
+    assert "has no quote" not in done.stderr
+    assert set(query(home, "SELECT index_symbol, index_ltp FROM intraday_advance_decline")) == {("^FTSE", 9700.5)}
+    done = program.run(home, *arguments(home, yahoo, *polled, "--index", "^NOPE", "--state-dir", str(home / "other")))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("index ^NOPE has no quote") == 1
+
+
 def test_a_closed_market_ends_at_once_and_says_when_it_opens(home, yahoo):
     (home / "calendar.csv").write_text(f"date,open,close,kind\n{datetime.now(IST):%Y-%m-%d},,,holiday\n")
     done = program.run(home, *arguments(home, yahoo, "--calendar-file", "calendar.csv", "--wait", "1s"))

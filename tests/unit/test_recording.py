@@ -110,6 +110,16 @@ def test_a_bad_recording_is_refused_in_one_line_with_its_place(tmp_path, bars, c
     assert "\n" not in str(refused.value)
 
 
+def test_a_recording_of_one_bar_a_symbol_is_played_when_its_length_is_given(tmp_path):
+    bars = HEADER + "M&M,2026-06-18T09:15:00+05:30,1,1,1,1,1\nLATE,2026-06-18T09:20:00+05:30,2,2,2,2,2\n"
+    recording = open_recording(_write(tmp_path, bars), interval_s=300)
+    assert recording.interval_s == 300
+    assert recording.session.close == datetime.fromisoformat("2026-06-18T09:25:00+05:30")
+    assert _at(recording, "09:20:00")["M&M"].trade_time is not None
+    assert _at(recording, "09:24:59")["LATE"].trade_time is None
+    assert open_recording(_write(tmp_path), interval_s=60).interval_s == 300, "bars know their own length better"
+
+
 def test_cut_and_foreign_files_are_refused(tmp_path):
     path = Path(_write(tmp_path))
     whole = path.read_bytes()
