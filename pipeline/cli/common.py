@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,13 @@ _UNIVERSE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 RECORDING = "recording:"
 
 
-def with_settings(*names: str, loaded: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Adds the flags of the named settings, and `--config`; passes `settings` (or, with `loaded`, `loaded`)."""
+def with_settings(
+    *names: str, loaded: bool = False, help: Mapping[str, str] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds the flags of the named settings, and `--config`; passes `settings` (or, with `loaded`, `loaded`).
+
+    `help`: {setting: its line of help} where the command has another default.
+    """
     specs = {spec.name: spec for spec in fields(Settings)}
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,7 +40,7 @@ def with_settings(*names: str, loaded: bool = False) -> Callable[[Callable[..., 
 
         wrapped = click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="TOML file.")(command)
         for name in reversed(names):
-            wrapped = _option(name, specs[name].metadata)(wrapped)
+            wrapped = _option(name, specs[name].metadata, (help or {}).get(name))(wrapped)
         return wrapped
 
     return decorate
@@ -45,10 +50,10 @@ def _switch_text(value: Any) -> Any:
     return ("true" if value else "false") if isinstance(value, bool) else value
 
 
-def _option(name: str, metadata: Any) -> Callable[[Any], Any]:
+def _option(name: str, metadata: Any, own_help: str | None) -> Callable[[Any], Any]:
     flag = flag_of(name)
-    help_text = metadata["help"]
-    if metadata["default"] not in (None, "false", "true"):
+    help_text = own_help or metadata["help"]
+    if own_help is None and metadata["default"] not in (None, "false", "true"):
         help_text += f" [{metadata['default']}]"
     if metadata.get("switch"):
         both = f"{flag}/--no-{flag[2:]}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import select
-import shutil
 import sys
 import termios
 import tty
@@ -18,17 +18,36 @@ from pipeline.cli.common import universe_name, with_settings
 from pipeline.cli.run import supervise
 from pipeline.config import Loaded, Settings, default_state_dir, defaults
 from pipeline.dburl import DatabaseUrl
-from pipeline.errors import UsageError
+from pipeline.errors import JournalError, UsageError
 from pipeline.journal import JournalReader
 from pipeline.lock import InstanceLock, state_directory
 
 RECORDING = "recording:in_nifty500_15m_2023-04-05"
 SPEED = 400.0
 """The day in about a minute."""
+DIRECTORY = "@demo"
+"""Among the state directories, and no name that a universe can have."""
+MARK = "made-by-demo"
+"""File in a directory that a demo made, with the stream of its journal: only what stands beside it is ever removed."""
+LOCK = "lock"
+_MADE = re.compile(
+    r"journal(\.building|\.next|-\w+\.damaged-\d+)?\.sqlite3(-wal|-shm)?|journal\.mark|"
+    r"breadth\.db(-wal|-shm|-journal)?|status\.json|\.status\.json\.(new|old)|history-\d{4}-\d\d-\d\d\.jsonl"
+)
+"""Files that a run makes, by their whole names."""
 
 
 @click.command()
-@with_settings("speed", "source", "db", "state_dir", "dashboard", "heartbeat_s", loaded=True)
+@with_settings(
+    *("speed", "source", "db", "state_dir", "dashboard", "heartbeat_s"),
+    loaded=True,
+    help={
+        "speed": f"Times real time: a number, or max. [{SPEED:.0f}]",
+        "source": f"Recording to play. [{RECORDING}]",
+        "state_dir": f"Empty, or of a former demo, then cleared. Default: {DIRECTORY} among the universes'.",
+        "dashboard": "Address of the live page. Default: a free port of 127.0.0.1.",
+    },
+)
 def demo(loaded: Loaded) -> int:
     """Run a recorded day of 499 NSE stocks through the real pipeline, with its live page.
 
@@ -36,7 +55,7 @@ def demo(loaded: Loaded) -> int:
     it never plays into the databases or the state directory that the environment or a file names for live runs.
     """
     given = {name: getattr(loaded.settings, name) for name, origin in loaded.origins.items() if origin == "flag"}
-    directory = state_directory(given.get("state_dir") or default_state_dir("demo"))
+    directory = given.get("state_dir") or default_state_dir(DIRECTORY)
     own = {
         "source": RECORDING,
         "speed": SPEED,
@@ -46,10 +65,7 @@ def demo(loaded: Loaded) -> int:
         "log_level": "warning",
     }
     settings = Settings(**{**defaults(), **own, **given, "state_dir": directory})
-    with InstanceLock(directory / "lock"):
-        if "state_dir" in given:
-            _refuse_journal_of_another(directory, universe_name(settings, ()))
-        _clear(directory)
+    _begin_anew(directory, universe_name(settings, ()))
     key = KeyPress()
     try:
         return supervise(replace(loaded, settings=settings, origins={}), leave=key)
@@ -57,18 +73,27 @@ def demo(loaded: Loaded) -> int:
         key.restore()
 
 
-def _refuse_journal_of_another(directory: Path, stream: str) -> None:
-    with contextlib.closing(JournalReader(directory)) as reader:
-        owner = reader.identity().stream if reader.path.exists() else stream
-    if owner != stream:
-        raise UsageError(f"--state-dir {directory} holds the journal of {owner}, a demo would delete it: name another")
+def _begin_anew(directory: Path, stream: str) -> None:
+    """Clears what a former demo left, and marks the directory. Raises UsageError for one that holds anything else."""
+    mark = state_directory(directory) / MARK
+    names = {file.name for file in directory.iterdir()}
+    if MARK not in names and names - {LOCK}:
+        raise UsageError(f"--state-dir {directory} is not empty and not of a demo, which would clear it: name another")
+    with InstanceLock(directory / LOCK):
+        owner = _owner(directory)
+        if owner is not None and owner != mark.read_text(encoding="utf-8"):
+            raise UsageError(f"--state-dir {directory} holds the journal of {owner} by now: name another")
+        for file in list(directory.iterdir()):
+            if _MADE.fullmatch(file.name) and not file.is_dir():
+                file.unlink()
+        mark.write_text(stream, encoding="utf-8")
 
 
-def _clear(directory: Path) -> None:
-    """Removes what a former demo left; only files that a run makes."""
-    for pattern in ("journal*", "status.json", "history-*.jsonl", "breadth.db*"):
-        for file in directory.glob(pattern):
-            shutil.rmtree(file) if file.is_dir() and not file.is_symlink() else file.unlink()
+def _owner(directory: Path) -> str | None:
+    """Whose journal it is; None when there is none that says."""
+    with contextlib.closing(JournalReader(directory)) as reader, contextlib.suppress(JournalError):
+        return reader.identity().stream if reader.path.exists() else None
+    return None
 
 
 class KeyPress:

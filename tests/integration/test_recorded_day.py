@@ -160,9 +160,39 @@ def test_demo_runs_without_a_terminal_and_ends_with_a_summary(tmp_path):
     again = program.run(tmp_path, "demo", "--speed", "max", **live)
     assert "27 taken" in again.stdout, "the settings of live runs are not the demo's"
     assert not (tmp_path / "live").exists()
-    day = ("--source", "recording:in_nifty50_5m_2026-06-18", "--speed", "max", "--polls", "1")
-    assert program.run(tmp_path, "run", *day, "--state-dir", str(tmp_path / "mine")).returncode == 0
-    refused = program.run(tmp_path, "demo", "--speed", "max", "--state-dir", str(tmp_path / "mine"))
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """{path: what it holds} of every file below, in the directories of demos and live runs alike."""
+    return {str(file.relative_to(directory)): file.read_bytes() for file in directory.rglob("*") if file.is_file()}
+
+
+def test_a_demo_removes_nothing_but_what_a_demo_made(tmp_path):
+    day = ("--source", "recording:in_nifty50_5m_2026-06-18", "--speed", "max")
+    once = (*day, "--polls", "1")
+    (tmp_path / "demo.csv").write_text("symbol\nRELIANCE.NS\nTCS.NS\n")
+    assert program.run(tmp_path, "run", *once, "--universe", "demo.csv").returncode == 0
+    live = tmp_path / ".local" / "state" / "breadth-pipeline" / "demo"
+    mine = tmp_path / "mine"
+    (mine / "journals").mkdir(parents=True)
+    for name in ("journals/2025.txt", "journal-2025.md", "breadth.db", "breadth.db.backup"):
+        (mine / name).write_text(name)
+    before = contents(live), contents(mine)
+    refused = program.run(tmp_path, "demo", *day, "--state-dir", "mine")
     assert refused.returncode == 2
-    assert "in_nifty50_5m_2026-06-18" in refused.stderr
-    assert (tmp_path / "mine" / "journal.sqlite3").exists()
+    assert "is not empty" in refused.stderr
+    for _ in range(2):  # the second one clears the first one's
+        assert program.run(tmp_path, "demo", *day).returncode == 0
+    assert (contents(live), contents(mine)) == before
+    theirs = tmp_path / "theirs"
+    assert program.run(tmp_path, "demo", *day, "--state-dir", "theirs").returncode == 0
+    (theirs / "breadth.db.backup").write_text("kept")
+    assert program.run(tmp_path, "demo", *day, "--state-dir", "theirs").returncode == 0
+    assert (theirs / "breadth.db.backup").read_text() == "kept"
+    for file in theirs.glob("journal.*"):
+        file.unlink()
+    assert program.run(tmp_path, "run", *once, "--universe", "demo.csv", "--state-dir", "theirs").returncode == 0
+    taken = program.run(tmp_path, "demo", *day, "--state-dir", "theirs")
+    assert taken.returncode == 2
+    assert "holds the journal of demo" in taken.stderr
+    assert (theirs / "journal.sqlite3").exists()

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from pipeline import errors
-from pipeline.cli import COMMANDS
+from pipeline.cli import COMMANDS, cli, demo
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -19,6 +20,15 @@ TEXT = "\n".join(page.read_text() for page in PAGES)
 def test_every_command_is_documented(command):
     assert re.search(rf"`?(breadth-pipeline )?{command}\b", TEXT)
     assert COMMANDS[command][1].endswith(".")
+
+
+def test_the_demo_states_its_own_defaults():
+    shown = " ".join(CliRunner().invoke(cli, ["demo", "--help"]).output.split())
+    assert f"[{demo.SPEED:.0f}]" in shown
+    assert f"[{demo.RECORDING}]" in shown
+    assert demo.DIRECTORY in shown
+    assert "[yahoo]" not in shown
+    assert "one per universe" not in shown
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
