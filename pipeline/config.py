@@ -20,8 +20,8 @@ from pipeline import config_files
 from pipeline.dburl import DatabaseUrl, hidden
 from pipeline.errors import UsageError
 from pipeline.parse import (
-    CENTURY_S,
     DAY_S,
+    MILLENNIUM_S,
     address,
     choice,
     duration,
@@ -81,7 +81,7 @@ class Settings:
     progress: str = setting(choice("auto", "on", "plain", "off"), "off", "Show progress on stdout.", "MODE")
     cron: bool = setting(yes_no, "false", "Say nothing but the day's summary and warnings.", switch=True)
     keep_s: int = setting(
-        duration(1, CENTURY_S), "7d", "Keep journal records this long after every database has them.", "TIME"
+        duration(1, MILLENNIUM_S), "7d", "Keep journal records this long after every database has them.", "TIME"
     )
     heartbeat_s: int = setting(
         duration(1, DAY_S), "60s", "A child that is silent this long is killed and replaced.", "TIME"

@@ -11,7 +11,7 @@ from pipeline.errors import UsageError
 from pipeline.symbols import symbol_problem
 
 DAY_S = 86_400
-CENTURY_S = 36_500 * DAY_S
+MILLENNIUM_S = 365_000 * DAY_S
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": DAY_S}
 
 

@@ -16,7 +16,7 @@ from pipeline.dburl import DatabaseUrl
 from pipeline.errors import EXIT_CONFIG, EXIT_DONE, SinkError
 from pipeline.figures import byte_size, count, grouped, plain
 from pipeline.inspection import grant_hint, lacking_in, notes, problems, use
-from pipeline.parse import CENTURY_S, DAY_S, duration
+from pipeline.parse import DAY_S, MILLENNIUM_S, duration
 from pipeline.prune import prune_stocks
 from pipeline.schema import upgrade as apply_steps
 from pipeline.sinks import Database, open_database
@@ -55,7 +55,7 @@ def check(settings: Settings) -> None:
 @click.option("--stocks-keep", metavar="TIME", required=True, help="Remove stock rows older than this (90d).")
 def prune(settings: Settings, stocks_keep: str) -> None:
     """Remove old stock rows in small batches; snapshots and sectors stay."""
-    keep = timedelta(seconds=duration(DAY_S, CENTURY_S)("--stocks-keep", stocks_keep))
+    keep = timedelta(seconds=duration(DAY_S, MILLENNIUM_S)("--stocks-keep", stocks_keep))
     for url in settings.db:
         with closing(open_database(url, readonly=False)) as database:
             total = 0

@@ -96,8 +96,8 @@ def test_a_bad_value_is_one_line_that_names_flag_and_value(tmp_path, name, value
 
 
 def test_limits_of_times_are_inclusive_and_an_index_is_in_capitals(tmp_path):
-    found = load({"interval_s": "1d", "wait_s": "0", "keep_s": "36500d", "index": " ^cnxauto "}, {}, tmp_path).settings
-    assert (found.interval_s, found.wait_s, found.keep_s) == (86400, 0, 36500 * 86400)
+    found = load({"interval_s": "1d", "wait_s": "0", "keep_s": "365000d", "index": " ^cnxauto "}, {}, tmp_path).settings
+    assert (found.interval_s, found.wait_s, found.keep_s) == (86400, 0, 365000 * 86400)
     assert found.index == "^CNXAUTO"
     assert [load({"index": word}, {}, tmp_path).settings.index for word in ("None", "AUTO")] == ["none", "auto"]
 
