@@ -18,7 +18,7 @@ from pipeline.cli.common import universe_name, with_settings
 from pipeline.cli.run import supervise
 from pipeline.config import Loaded, Settings, default_state_dir, defaults
 from pipeline.dburl import DatabaseUrl
-from pipeline.errors import JournalError, UsageError
+from pipeline.errors import ConfigError, JournalError, UsageError
 from pipeline.journal import JournalReader
 from pipeline.lock import InstanceLock, state_directory
 
@@ -74,7 +74,7 @@ def demo(loaded: Loaded) -> int:
 
 
 def _begin_anew(directory: Path, stream: str) -> None:
-    """Clears what a former demo left, and marks the directory. Raises UsageError for one that holds anything else."""
+    """Clears what a former demo left, and marks the directory. Raises UsageError for another's."""
     mark = state_directory(directory) / MARK
     names = {file.name for file in directory.iterdir()}
     if MARK not in names and names - {LOCK}:
@@ -83,10 +83,13 @@ def _begin_anew(directory: Path, stream: str) -> None:
         owner = _owner(directory)
         if owner is not None and owner != mark.read_text(encoding="utf-8"):
             raise UsageError(f"--state-dir {directory} holds the journal of {owner} by now: name another")
-        for file in list(directory.iterdir()):
-            if _MADE.fullmatch(file.name) and not file.is_dir():
-                file.unlink()
-        mark.write_text(stream, encoding="utf-8")
+        try:
+            for file in list(directory.iterdir()):
+                if _MADE.fullmatch(file.name) and not file.is_dir():
+                    file.unlink()
+            mark.write_text(stream, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{error.filename or mark} cannot be removed or written: {error.strerror}") from None
 
 
 def _owner(directory: Path) -> str | None:
