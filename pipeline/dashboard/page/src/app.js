@@ -1,7 +1,7 @@
 // What the page knows and shows: the address's choice, the followed day, its series, the link, the replay. No elements here.
 
 import { readAddress, writeAddress } from "./address.js";
-import { setMarket } from "./format.js";
+import { setContext } from "./format.js";
 import { Replay } from "./market/replay.js";
 import { getJson } from "./net/api.js";
 import { openLink } from "./net/link.js";
@@ -185,7 +185,7 @@ export class App {
     if (event === "snapshot") {
       this.live = data;
       this.problem = null;
-      if (data.session?.timezone) setMarket(data.session.timezone === "Asia/Kolkata" ? "NSE" : "US");
+      setContext(data);
       this.loadSeries();
     } else if (!this.live) {
       return;

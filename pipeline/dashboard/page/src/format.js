@@ -6,16 +6,18 @@ import { preferences } from "./prefs.js";
 export const NOTHING = "–";
 const MINUS = "−";
 const formatters = new Map();
-let market = "NSE";
+let session = { timezone: "Asia/Kolkata", currency: "INR", price_decimals: 2 };
+let year = String(new Date().getFullYear());
 
-/** The market decides the number format where the viewer did not. */
-export function setMarket(name) {
-  market = name;
+/** The session decides the number format where the viewer did not, the server's clock which dates need no year. */
+export function setContext({ session: shown, state }) {
+  if (shown?.timezone) session = shown;
+  year = state.server_time_utc.slice(0, 4);
 }
 
 export function isIndian() {
   const { numbers } = preferences();
-  return numbers === "indian" || (numbers === "auto" && market === "NSE");
+  return numbers === "indian" || (numbers === "auto" && session.timezone === "Asia/Kolkata");
 }
 
 function formatter(options) {
@@ -50,10 +52,10 @@ export function signedPercent(value, decimals = 2) {
   return missing(value) ? NOTHING : `${signed(value, decimals)}%`;
 }
 
-/** A price with its decimals: two, or four below one unit of the currency (US issues trade in 0.0001 there). */
+/** A price with the session's decimals, or four below one dollar (US issues trade in 0.0001 there). */
 export function price(value) {
-  if (missing(value)) return NOTHING;
-  return number(value, Math.abs(value) < 1 && value !== 0 ? 4 : 2);
+  const small = session.currency === "USD" && value !== 0 && Math.abs(value) < 1;
+  return number(value, small ? 4 : session.price_decimals);
 }
 
 const INDIAN_STEPS = [[1e7, "Cr"], [1e5, "L"], [1e3, "K"]];
@@ -103,11 +105,11 @@ export function milliseconds(value) {
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** `2026-11-26…` as `26 Nov`, with the year on request. */
+/** `2026-11-26…` as `26 Nov`, with the year on request and where it is not the present one. */
 export function day(text, withYear = false) {
   if (!text) return NOTHING;
-  const [year, month, date] = text.slice(0, 10).split("-").map(Number);
-  return `${date} ${MONTHS[month - 1]}${withYear ? ` ${year}` : ""}`;
+  const [of, month, date] = text.slice(0, 10).split("-");
+  return `${Number(date)} ${MONTHS[month - 1]}${withYear || of !== year ? ` ${of}` : ""}`;
 }
 
 /** `2026-11-26 09:20:00` (blank or T) as `09:20`, with seconds only where they say something. */
@@ -134,5 +136,7 @@ const ZONE_NAMES = { "Asia/Kolkata": "IST", "America/New_York": "ET" };
 /** The short name people use for an exchange's time. */
 export const zoneName = (zone) => ZONE_NAMES[zone] ?? zone ?? "";
 
-export const arrow = (value) => (missing(value) || value === 0 ? "■" : value > 0 ? "▲" : "▼");
-export const direction = (value) => (missing(value) || value === 0 ? "flat" : value > 0 ? "up" : "down");
+/** -1, 0 or 1: of what is left of a value at the decimals that are shown. */
+const sign = (value, decimals) => (missing(value) ? 0 : Math.sign(value.toFixed(decimals)));
+export const arrow = (value, decimals = 2) => ["▼", "■", "▲"][sign(value, decimals) + 1];
+export const direction = (value, decimals = 2) => ["down", "flat", "up"][sign(value, decimals) + 1];

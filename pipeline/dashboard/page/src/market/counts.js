@@ -42,7 +42,7 @@ export class Counts {
     this.label.hidden = !label;
     const shown = quotient === null ? NOTHING : number(quotient, 2);
     setText(this.summary, `${percent(market.adv_pct)} advancing · ratio ${shown} · net ${signed(market.adv_decl_diff)}`);
-    setText(this.population, `${ratio(quotient)} · ${populationText(market)}`);
+    setText(this.population, `${ratio(market)} · ${populationText(market)}`);
   }
 }
 

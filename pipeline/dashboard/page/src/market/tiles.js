@@ -44,23 +44,23 @@ const TILES = [
   })],
   ["ud_volume_ratio", "Up/down vol.", (market) => ({
     value: number(market.ud_volume_ratio, 2),
-    reading: readings.volumeRatio(market.ud_volume_ratio),
+    reading: readings.volumeRatio(market.ud_volume_ratio, market.up_volume_pct),
     from: `net ${signedShort(market.net_volume)}`,
   })],
   ["ad_pct", "A−D %", (market) => ({
     value: signedPercent(market.ad_pct, 1),
     reading: readings.adPercent(market.ad_pct),
     from: counted(market),
-    tone: direction(market.ad_pct),
+    tone: direction(market.ad_pct, 1),
   })],
   ["rana", "RANA", (market) => ({
     value: signed(market.rana, 0),
     reading: readings.rana(market.rana),
     from: `A−D per 1,000 ${sides(market)}`,
-    tone: direction(market.rana),
+    tone: direction(market.rana, 0),
   })],
   ["coverage", "Coverage", (market) => ({
-    value: market.coverage === null ? "–" : percent(100 * market.coverage, market.coverage === 1 ? 0 : 1),
+    value: market.coverage === 1 ? percent(100, 0) : percent(market.coverage === null ? null : Math.min(99.9, 100 * market.coverage)),
     reading: readings.coverage(market.total_stocks, market.universe_size),
     from: `${number(market.total_stocks)} of ${number(market.universe_size)} stocks`,
   })],
