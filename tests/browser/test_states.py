@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -25,6 +25,22 @@ def test_a_fresh_poll_of_a_running_pipeline_is_live(now, visitor):
         expect(page.locator("#updated")).to_contain_text(re.compile(r"updated (<1|\d+) s ago · \d+/47 stocks"))
         expect(page.locator(".pill").first).to_contain_text("open")
         expect(page.locator("#banners .banner")).to_be_hidden()
+
+
+def test_a_recording_that_plays_is_not_called_live(tmp_path, visitor):
+    store = stage.Store(tmp_path)
+    kept = stage.Recorded("in_nifty50_5m_2026-06-19")
+    session = stage.around(datetime.now(UTC), timedelta(hours=2), timedelta(hours=2))
+    day = stage.Day(kept.universe, session, 300, source="recording:in_nifty50_5m_2026-06-19")
+    store.put(day.opening(), day.poll(recent(), kept.quotes(session, 0.5)))
+    stage.write_status(tmp_path / "state", kept.universe.name)
+    shown = f"{session.trade_date.day} {session.trade_date:%b %Y}"
+    with stage.server(store, state_dir=tmp_path / "state") as server, visitor() as viewer:
+        page = viewer.open(server.url)
+        expect(page.locator("#state")).to_have_text("Recorded, playing")
+        expect(page.locator(".pill").first).to_have_text(re.compile(f", {shown}$"))
+        expect(page.locator("#updated")).to_contain_text(re.compile(r"^\d\d:\d\d(:\d\d)? (IST|ET) · "))
+    store.close()
 
 
 def test_a_source_that_states_a_delay_shows_it(now, visitor):
@@ -60,6 +76,7 @@ def test_a_partial_poll_says_how_many_stocks_are_counted_and_a_failed_one_why(no
         expect(page.locator("#banners .banner")).to_contain_text("Only 20 of 47 stocks are counted")
         expect(page.locator("[data-tile=coverage]")).to_contain_text("20 of 47 stocks")
         market.store.put(market.day.unpolled(recent(), Outcome.FAILED, "no answer from Yahoo"))
+        expect(page.locator("#state")).to_have_text("Poll failed")
         expect(page.locator("#banners .banner")).to_contain_text("The last poll failed: no answer from Yahoo")
 
 
@@ -106,6 +123,7 @@ def test_an_empty_database_fills_by_itself(tmp_path, visitor):
     with stage.server(store) as server, visitor() as viewer:
         page = viewer.open(server.url)
         expect(page.locator(".empty h2")).to_contain_text("No universe is stored")
+        expect(page.locator("#universe")).to_be_hidden()
         kept = stage.Recorded("in_nifty50_5m_2026-06-19")
         day = stage.Day(kept.universe, kept.recording.session, 300)
         store.put(day.opening(), day.poll(day.session.close, kept.quotes(day.session, 1.0)))

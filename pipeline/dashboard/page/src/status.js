@@ -80,10 +80,10 @@ const STATES = {
     banner: banner("warn", `No new numbers for ${about.age}: those shown are of ${about.time}.${reason(state)}`),
     dim: true,
   }),
-  partial: (state, about) => ({ pill: pill("Partial", "warn"), banner: banner("warn", partialText(state, about)) }),
+  partial: (state, about) => ({ pill: pill(BROUGHT_NOTHING[state.last_poll?.outcome] ?? "Partial", "warn"), banner: banner("warn", partialText(state, about)) }),
   delayed: (state) => ({ pill: pill(`Delayed ${span(state.delay_s)}`, "info"), banner: null }),
-  closed: (state, about) => ({ pill: pill("Closed", "plain"), banner: banner("info", closedText(state, about)) }),
-  live: () => ({ pill: pill("Live", "ok"), banner: null }),
+  closed: (state, about) => ({ pill: pill(about.snapshot.session.recorded ? "Recorded" : "Closed", "plain"), banner: banner("info", closedText(state, about)) }),
+  live: (state, about) => ({ pill: about.snapshot.session.recorded ? pill("Recorded, playing", "info") : pill("Live", "ok"), banner: null }),
 };
 
 function noDataText(state) {
@@ -95,10 +95,12 @@ function noDataText(state) {
 
 const reason = (state) => (state.last_poll?.reason ? ` Last poll: ${state.last_poll.reason}.` : "");
 
+const BROUGHT_NOTHING = { failed: "Poll failed", skipped: "Poll skipped" };
+
 /** A poll that brought nothing leaves the numbers of the one before; one that lacks stocks has numbers of its own. */
 function partialText(state, about) {
   const { outcome, reason: why } = state.last_poll ?? {};
-  if (outcome === "failed" || outcome === "skipped") return `The last poll ${outcome === "failed" ? "failed" : "was skipped"}${why ? `: ${why}` : ""}. The numbers are those of ${about.time}${about.ago}.`;
+  if (outcome in BROUGHT_NOTHING) return `The last poll ${outcome === "failed" ? "failed" : "was skipped"}${why ? `: ${why}` : ""}. The numbers are those of ${about.time}${about.ago}.`;
   return `${about.counted} Read ratios and percentages with care.${reason(state)}`;
 }
 
@@ -126,8 +128,9 @@ function ofServer(state, snapshot, now, zone) {
   return { dim: false, empty: null, ...found };
 }
 
-/** The exchange's phase for the header, `NSE open`. */
-export function phase(state) {
-  const exchange = { "Asia/Kolkata": "NSE", "America/New_York": "NYSE" }[state?.timezone] ?? "Market";
-  return { open: `${exchange} open`, waiting: `${exchange} opens soon`, closed: `${exchange} closed` }[state?.market] ?? exchange;
+/** The exchange's phase for the header, `NSE open`; of a recorded day, its date. */
+export function phase({ state, session, trade_date: date }) {
+  const exchange = { "Asia/Kolkata": "NSE", "America/New_York": "NYSE" }[state.timezone] ?? "Market";
+  if (session?.recorded) return `${exchange}, ${day(date, true)}`;
+  return { open: `${exchange} open`, waiting: `${exchange} opens soon`, closed: `${exchange} closed` }[state.market] ?? exchange;
 }

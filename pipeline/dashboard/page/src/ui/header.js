@@ -26,8 +26,8 @@ export class Header {
     this.date = select("day", "Day", (value) => app.go({ date: value || null, at: null }));
     this.replay = h("button", { type: "button", class: "button", id: "replay-toggle", on: { click: () => (app.replay ? app.leaveReplay() : app.startReplay()) } });
     const status = h("div", { class: "header-status" }, this.phase, this.pill, this.updated);
-    const choice = h("div", { class: "header-choice" }, this.universe.element, this.date.element, this.replay);
-    header.append(h("div", { class: "bar" }, h("h1", { text: "Breadth" }), this.tabs, status, choice, this.makeSettings()));
+    this.choice = h("div", { class: "header-choice" }, this.universe.element, this.date.element, this.replay);
+    header.append(h("div", { class: "bar" }, h("h1", { text: "Breadth" }), this.tabs, status, this.choice, this.makeSettings()));
     this.banner = h("p", { class: "banner", hidden: true });
     banners.append(this.banner);
     onPreference(() => this.showPreferences());
@@ -62,7 +62,7 @@ export class Header {
     root.dataset.theme = theme;
     root.dataset.palette = palette;
     this.palette.show(palette);
-    this.numbers.show([["auto", "Numbers: auto"], ["indian", "12,34,567"], ["international", "1,234,567"]], numbers);
+    this.numbers.show([["auto", "123 auto"], ["indian", "12,34,567"], ["international", "1,234,567"]], numbers);
     const other = theme === "dark" ? "Light theme" : "Dark theme";
     this.theme.title = other;
     setText(this.theme.lastElementChild, other);
@@ -91,8 +91,10 @@ export class Header {
     setClass(this.pillDot, state.pill.pulse ? "dot pulse" : "dot");
     const known = shown?.state;
     this.phase.hidden = !known;
-    if (known) setText(this.phase, phase(known));
-    setText(this.updated, this.updatedText(shown));
+    if (known) setText(this.phase, phase(shown));
+    const updated = this.updatedText(shown);
+    setText(this.updated, updated);
+    setAttribute(this.updated, "title", updated);
     this.banner.hidden = !state.banner;
     if (state.banner) {
       setText(this.banner, state.banner.text);
@@ -104,11 +106,13 @@ export class Header {
     const { market, session } = shown ?? {};
     if (!market) return "";
     const counted = `${market.total_stocks}/${market.universe_size} stocks`;
-    if (this.app.replay) return `${day(shown.trade_date)} · ${counted}`; // the pill says when
-    const running = ["open"].includes(shown.state.market) && !shown.state.flags?.includes("closed");
+    const date = session.recorded ? "" : day(shown.trade_date); // the phase of a recorded day is its date
+    if (this.app.replay) return [date, counted].filter(Boolean).join(" · "); // the pill says when
+    const running = shown.state.market === "open" && !shown.state.flags?.includes("closed") && !session.recorded;
     const seconds = age(shown, this.app.now());
     if (running && seconds !== null) return `updated ${span(seconds)} ago · ${counted}`;
-    return `as of ${day(shown.trade_date)} ${clock(market.poll_time)} ${zoneName(session.timezone)} · ${counted}`;
+    const time = `${clock(market.poll_time)} ${zoneName(session.timezone)} · ${counted}`;
+    return date ? `as of ${date} ${time}` : time;
   }
 
   showChoice() {
@@ -118,11 +122,13 @@ export class Header {
     if (universe && !known.some(([name]) => name === universe)) known.push([universe, universe]);
     this.universe.show(known, universe ?? "");
     this.universe.control.disabled = known.length < 2;
+    this.universe.control.title = universe ?? "";
+    this.choice.hidden = Boolean(app.universes) && !known.length;
     const latest = app.dates[0] ? `Latest, ${day(app.dates[0])}` : "Latest";
     const dates = app.dates.map((date) => [date, day(date, true)]);
     if (app.route.date && !app.dates.includes(app.route.date)) dates.unshift([app.route.date, day(app.route.date, true)]);
     this.date.show([["", latest], ...dates], app.route.date ?? "");
-    this.replay.hidden = app.route.view !== "market";
+    setClass(this.replay, app.route.view === "market" ? "button" : "button away"); // the bar's other parts stay where they are
     this.replay.disabled = !app.series?.days.at(-1)?.polls.t.length;
     setText(this.replay, app.replay ? "✕ End replay" : "▶ Replay");
     setAttribute(this.replay, "aria-pressed", String(Boolean(app.replay)));
