@@ -1,7 +1,7 @@
 // One line chart: canvas, crosshair, readout for pointer and keyboard, a table behind it. Knows nothing of markets.
 //
 // A model is {x: ascending numbers, xMin, xMax, ticks: [{value, label}], axes: [{min, max, interval, format}],
-//   series: [{name, values, axis, colour, split?, area?, dashed?}], borders: [{x, label}], areas: [{from, to}],
+//   series: [{name, values, axis, colour, split?, area?, dashed?}], borders: [{x}], levels: [y], areas: [{from, to}],
 //   readout(i) → text, summary → text, table: {caption, heads, rows() → arrays of text}}. `colour` names a CSS variable.
 
 import { effectiveTheme, onPreference, preferences } from "../prefs.js";
@@ -19,6 +19,13 @@ onPreference(() => read.clear());
 function css(name) {
   if (!read.has(name)) read.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
   return read.get(name);
+}
+
+/** `values` where both neighbours are missing: a line does not show them. Null when there is none. */
+function lonePoints(values) {
+  const missing = (value) => value === null || value === undefined;
+  const lone = values.map((value, i) => (missing(values[i - 1]) && missing(values[i + 1]) ? value : null));
+  return lone.some((value) => !missing(value)) ? lone : null;
 }
 
 /** Points as x, y, x, y…, NaN where the line breaks: numbers that the library takes as they are, where it would copy objects. */
@@ -41,7 +48,8 @@ export class LineChart {
     this.stage = h("div", { class: "chart-stage", role: "slider", tabindex: "0", "aria-label": label }, this.canvas, this.cross);
     this.readout = h("p", { class: "chart-readout note" });
     this.tableBox = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${label}, table` });
-    this.details = h("details", { class: "behind" }, h("summary", { text: "Show as table" }), this.tableBox);
+    this.summary = h("summary", { text: "Show as table" });
+    this.details = h("details", { class: "behind" }, this.summary, this.tableBox);
     this.element = h("div", { class: "chart" }, this.stage, h("div", { class: "chart-foot" }, this.readout, this.details));
     this.at = null;
     this.draw = oncePerFrame(() => this.paint());
@@ -54,7 +62,10 @@ export class LineChart {
     this.stage.addEventListener("pointerleave", () => this.select(null));
     this.stage.addEventListener("keydown", (event) => this.key(event));
     this.stage.addEventListener("blur", () => this.select(null));
-    this.details.addEventListener("toggle", () => this.fillTable());
+    this.details.addEventListener("toggle", () => {
+      setText(this.summary, this.details.open ? "Hide table" : "Show as table");
+      this.fillTable();
+    });
     new ResizeObserver(([{ contentRect }]) => {
       const { width, height } = contentRect;
       [this.width, this.height] = [width, height];
@@ -92,7 +103,7 @@ export class LineChart {
     const { model } = this;
     const soft = css("--ink-soft");
     const line = css("--line");
-    const text = { color: soft, fontSize: 11, fontFamily: "inherit" };
+    const text = { color: soft, fontSize: 11, fontFamily: FONT }; // a canvas does not inherit
     const ticks = this.fitting(model.ticks);
     const names = new Map(ticks.map((tick) => [tick.value, tick.label]));
     return {
@@ -120,18 +131,22 @@ export class LineChart {
         axisTick: { show: false },
         axisLabel: { ...text, formatter: axis.format },
       })),
-      series: model.series.map((series, i) => this.seriesOption(series, i === 0)),
+      series: model.series.flatMap((series, i) => this.seriesOptions(series, i === 0)),
     };
   }
 
   /** As many tick labels as the width has room for; those at a day's border stay. */
   fitting(ticks) {
-    const room = Math.max(2, Math.floor((this.width - this.pads.left - this.pads.right) / 62));
-    const every = Math.ceil(ticks.length / room);
-    return ticks.filter((tick, i) => tick.keep || (i % every === 0 && !ticks.some((other) => other.keep && other !== tick && Math.abs(other.value - tick.value) / (this.model.xMax - this.model.xMin) < 0.8 / room)));
+    const width = this.width - this.pads.left - this.pads.right;
+    const every = Math.ceil(ticks.length / Math.max(2, Math.floor(width / 62)));
+    const perUnit = width / (this.model.xMax - this.model.xMin);
+    const collide = (one, other) => Math.abs(one.value - other.value) * perUnit < 10 + 3.3 * (one.label.length + other.label.length);
+    const kept = ticks.filter((tick) => tick.keep);
+    return ticks.filter((tick, i) => tick.keep || (i % every === 0 && !kept.some((other) => collide(tick, other))));
   }
 
-  seriesOption(series, first) {
+  /** The line, and the points that it cannot show because they stand alone. */
+  seriesOptions(series, first) {
     const { model } = this;
     const colour = series.split ? this.split(1) : css(series.colour);
     const marks = first
@@ -142,7 +157,7 @@ export class LineChart {
             animation: false,
             label: { show: false },
             lineStyle: { color: css("--line-strong"), type: "dashed", width: 1 },
-            data: (model.borders ?? []).map((border) => ({ xAxis: border.x })),
+            data: [...(model.borders ?? []).map((border) => ({ xAxis: border.x })), ...(model.levels ?? []).map((level) => ({ yAxis: level }))],
           },
           markArea: {
             silent: true,
@@ -152,22 +167,19 @@ export class LineChart {
           },
         }
       : {};
-    return {
-      name: series.name,
-      type: "line",
-      yAxisIndex: series.axis ?? 0,
+    const usual = { name: series.name, type: "line", yAxisIndex: series.axis ?? 0, silent: true, dimensions: ["x", "y"], itemStyle: { color: colour } };
+    const line = {
+      ...usual,
       showSymbol: false,
-      silent: true,
       connectNulls: false,
-      step: series.step,
       sampling: model.x.length > 4000 ? "minmax" : undefined,
-      dimensions: ["x", "y"],
       data: pairs(model.x, series.values),
       lineStyle: { color: colour, width: 1.5, type: series.dashed ? "dashed" : "solid", cap: "round" },
-      itemStyle: { color: colour },
       areaStyle: series.area ? { color: series.split ? this.split(0.24) : colour, opacity: series.split ? 1 : 0.16, origin: 0 } : undefined,
       ...marks,
     };
+    const lone = lonePoints(series.values);
+    return lone ? [line, { ...usual, showAllSymbol: true, symbol: "circle", symbolSize: 5, data: pairs(model.x, lone), lineStyle: { width: 0 } }] : [line];
   }
 
   /** A colour that turns at the zero line, which `rangeBothSides` puts in the middle of the plot. */
@@ -231,11 +243,11 @@ export class LineChart {
     this.tableBox.replaceChildren(h("table", {}, h("caption", { class: "unseen", text: caption }), h("thead", {}, head), h("tbody", {}, ...body)));
   }
 
-  /** The chart as a PNG under its title, for saving. */
-  async image(title) {
+  /** The chart as a PNG under its title, its legend and a note, for saving. */
+  async image(title, note) {
     await this.paint();
     const drawn = this.chart.renderToCanvas({ pixelRatio: 2, backgroundColor: css("--panel") });
-    const head = 56;
+    const head = 92;
     const sheet = h("canvas", { width: drawn.width, height: drawn.height + head });
     const pen = sheet.getContext("2d");
     pen.fillStyle = css("--panel");
@@ -244,6 +256,32 @@ export class LineChart {
     pen.fillStyle = css("--ink");
     pen.font = `600 26px ${FONT}`;
     pen.fillText(title, 24, 38);
+    this.drawLegend(pen, note);
     return new Promise((done) => sheet.toBlob(done, "image/png"));
+  }
+
+  drawLegend(pen, note) {
+    pen.font = `400 22px ${FONT}`;
+    let x = 24;
+    const write = (text) => {
+      pen.fillStyle = css("--ink-soft");
+      pen.fillText(text, x, 78);
+      x += pen.measureText(text).width + 32;
+    };
+    for (const { name, colour, split } of this.model.series) {
+      (split ? ["--up", "--down"] : [colour, colour]).forEach((shade, half) => {
+        pen.fillStyle = css(shade);
+        pen.fillRect(x + 14 * half, 68, 14, 5);
+      });
+      x += 38;
+      write(name);
+    }
+    if (this.model.areas.length) {
+      pen.fillStyle = css("--line");
+      pen.fillRect(x, 60, 28, 20);
+      x += 38;
+      write("backfilled");
+    }
+    write(note);
   }
 }

@@ -5,7 +5,7 @@ import { LineChart } from "../charts/line_chart.js";
 import { rangeAround, rangeBothSides, rangeFromZero } from "../charts/scale.js";
 import { arrow, day as dayText, NOTHING, number, price, signed, zoneName } from "../format.js";
 import { prefer, preferences } from "../prefs.js";
-import { segments } from "../ui/controls.js";
+import { segments, showLegend } from "../ui/controls.js";
 import { h, setText } from "../ui/dom.js";
 import { timeOfDay } from "./replay.js";
 
@@ -16,7 +16,7 @@ export class SessionChart {
     this.lines = segments("Lines", [["net", "Net"], ["both", "Advances, declines"]], (value) => prefer("lines", value));
     this.title = h("h2", { text: "Net advances" });
     this.legend = h("div", { class: "legend note", "aria-hidden": "true" });
-    this.chart = new LineChart({ label: "Session chart; arrow keys move between polls", height: 300, left: 50, right: 62 });
+    this.chart = new LineChart({ label: "Session chart; arrow keys move between polls", height: 300, left: 50 });
     const png = h("button", { type: "button", class: "button", id: "chart-png", on: { click: toPng }, text: "PNG" });
     const csv = h("button", { type: "button", class: "button", id: "series-csv", on: { click: toCsv }, text: "CSV" });
     this.element = h("section", { class: "panel session-chart", "aria-label": "Session chart" },
@@ -35,6 +35,7 @@ export class SessionChart {
     this.lines.show(lines);
     setText(this.title, titleOf(lines, withIndex, days));
     this.showLegend(drawn.series, withIndex, joined.areas.length > 0);
+    this.chart.pads.right = withIndex ? 62 : 14;
     const axes = [drawn.axis];
     const series = [...drawn.series];
     if (withIndex) {
@@ -48,12 +49,12 @@ export class SessionChart {
     const items = series.map(({ name, key }) => [name, key]);
     if (withIndex) items.push(["Index", "key-index"]);
     if (backfilled) items.push(["backfilled", "key-area"]);
-    this.legend.replaceChildren(...items.map(([name, key]) => h("span", { class: "legend-item" }, h("span", { class: `legend-key ${key}` }), name)));
+    showLegend(this.legend, items);
   }
 
-  /** The chart as a picture; `of` says whose it is. */
-  image(of) {
-    return this.chart.image(`${of}: ${this.title.textContent.toLowerCase()}`);
+  /** The chart as a picture; `of` says whose it is, `zone` whose time. */
+  image(of, zone) {
+    return this.chart.image(`${of}: ${this.title.textContent.toLowerCase()}`, `times ${zone}`);
   }
 }
 

@@ -16,7 +16,7 @@ export function segments(label, choices, chosen) {
 
 /** A labelled drop-down whose options can change. */
 export function select(id, label, chosen) {
-  const control = h("select", { id, class: "select", on: { change: () => chosen(control.value) } });
+  const control = h("select", { id, class: "select", title: label, on: { change: () => chosen(control.value) } });
   const element = h("label", { class: "field" }, h("span", { class: "unseen", text: label }), control);
   let known = "";
   const show = (options, value) => {
@@ -44,4 +44,9 @@ export function sortableHeads(columns, sorted) {
     }
   };
   return { row: h("tr", {}, ...cells), show };
+}
+
+/** Fills a chart's legend. `items`: [[name, class of its key]]. */
+export function showLegend(element, items) {
+  element.replaceChildren(...items.map(([name, key]) => h("span", { class: "legend-item" }, h("span", { class: `legend-key ${key}` }), name)));
 }
