@@ -37,9 +37,12 @@ export function stocksCsv(snapshot) {
 const OUTCOMES = ["", "taken", "partial", "failed", "skipped"];
 const COLUMNS = ["advances", "declines", "unchanged", "total_stocks", "adv_decl_diff", "adv_decl_ratio", "adv_pct", "up_volume_pct", "trin", "net_volume", "coverage", "index_ltp"];
 
-export function seriesCsv(universe, days) {
+/** `until`: the last day is cut after this second (replay). */
+export function seriesCsv(universe, days, until = Infinity) {
   const rows = days.flatMap((day) =>
-    day.polls.t.map((t, i) => [universe, day.trade_date, timeOfDay(t), OUTCOMES[day.polls.outcome[i]], day.polls.backfilled[i], ...COLUMNS.map((column) => day.polls[column][i])]),
+    day.polls.t
+      .filter((t) => day !== days.at(-1) || t <= until)
+      .map((t, i) => [universe, day.trade_date, timeOfDay(t), OUTCOMES[day.polls.outcome[i]], day.polls.backfilled[i], ...COLUMNS.map((column) => day.polls[column][i])]),
   );
   return csv(["universe", "trade_date", "time", "outcome", "backfilled", ...COLUMNS], rows);
 }

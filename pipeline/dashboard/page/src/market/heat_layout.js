@@ -3,10 +3,13 @@
 import { hierarchy, treemap, treemapSquarify } from "d3-hierarchy";
 
 const HEAD = 17;
+const HEADED = { width: 30, height: 36 }; // least size of a sector with a heading
+const LEAST_SIDE = 2;
 const LEAST_SHARE = 0.0004; // of the whole, so that a stock without trades still has a tile
 
 /**
- * `{groups: [{sector, x, y, width, height}], tiles: [{i, x, y, width, height}]}` for a stage of the given size.
+ * `{groups: [{sector, headed, x, y, width}], tiles: [{i, x, y, width, height}]}` for a stage of the given size;
+ * `headed`: the sector has room for its heading.
  * `weights`: one number a stock; `sectors`: position of its sector; `names`: the sectors' names.
  */
 export function layOut(width, height, weights, sectors, names) {
@@ -16,17 +19,21 @@ export function layOut(width, height, weights, sectors, names) {
   const root = hierarchy({ children: children.filter((group) => group.children.length) })
     .sum((node) => node.weight ?? 0)
     .sort((a, b) => b.value - a.value);
+  const headed = new Set();
   treemap()
     .tile(treemapSquarify.ratio(1.25))
     .size([width, height])
-    .paddingTop((node) => (node.depth === 1 ? HEAD : 0))
+    .paddingTop((node) => (node.depth === 1 && hasRoom(node) && headed.add(node.data.sector) ? HEAD : 0))
     .paddingInner((node) => (node.depth === 0 ? 4 : 1))
     .round(true)(root);
-  const box = (node) => ({ x: node.x0, y: node.y0, width: Math.max(0, node.x1 - node.x0), height: Math.max(0, node.y1 - node.y0) });
-  const groups = (root.children ?? []).map((node) => ({ sector: node.data.sector, ...box(node) }));
-  const tiles = root.leaves().filter((leaf) => leaf.data.i !== undefined).map((leaf) => ({ i: leaf.data.i, ...box(leaf) }));
+  const side = (from, to) => Math.max(LEAST_SIDE, to - from);
+  const groups = (root.children ?? []).map((node) => ({ sector: node.data.sector, headed: headed.has(node.data.sector), x: node.x0, y: node.y0, width: node.x1 - node.x0 }));
+  const tiles = root.leaves().filter((leaf) => leaf.data.i !== undefined)
+    .map(({ data, x0, x1, y0, y1 }) => ({ i: data.i, x: x0, y: y0, width: side(x0, x1), height: side(y0, y1) }));
   return { groups, tiles };
 }
+
+const hasRoom = ({ x0, x1, y0, y1 }) => x1 - x0 >= HEADED.width && y1 - y0 >= HEADED.height;
 
 /** Weights of a snapshot's stocks: traded value so far, or the same for all (also when nothing has traded). */
 export function weightsOf(stocks, area) {

@@ -18,9 +18,8 @@ export class HeatMap {
     this.area = segments("Area of a tile", [["value", "Traded value"], ["equal", "Equal"]], (value) => prefer("area", value));
     this.stage = h("div", { class: "heat-stage", role: "group", "aria-label": "Stocks by sector; arrow keys move, Enter opens the day" });
     this.tip = h("div", { class: "tip", id: "heat-tip", role: "tooltip", hidden: true });
-    this.note = h("p", { class: "note", hidden: true });
     const head = h("div", { class: "panel-head" }, h("h2", { text: "Heat map" }), this.area.element, legend());
-    this.element = h("section", { class: "panel heat", "aria-label": "Heat map" }, head, h("div", { class: "heat-frame" }, this.stage, this.tip), this.note);
+    this.element = h("section", { class: "panel heat", "aria-label": "Heat map" }, head, h("div", { class: "heat-frame" }, this.stage, this.tip));
     this.listen();
   }
 
@@ -46,9 +45,6 @@ export class HeatMap {
   update(snapshot) {
     this.snapshot = snapshot;
     const { stocks } = snapshot;
-    this.stage.hidden = !stocks;
-    this.note.hidden = Boolean(stocks);
-    if (!stocks) return setText(this.note, "Prices of single stocks are not stored here (the pipeline runs with --no-stocks).");
     const { area } = preferences();
     this.area.show(area);
     const key = `${snapshot.members} ${snapshot.trade_date} ${area} ${this.width} ${this.height}`;
@@ -66,24 +62,18 @@ export class HeatMap {
     this.laidAt = performance.now();
     const { groups, tiles } = layOut(width, height, weightsOf(stocks, area), stocks.sector, names);
     this.boxes = tiles;
-    const made = new Map(groups.map((group) => [group.sector, this.groupOf(names[group.sector], group)]));
+    const made = new Map(groups.map((group) => [group.sector, groupOf(names[group.sector], group)]));
     for (const box of tiles) {
       const tile = this.tiles[box.i];
       place(tile.button, box);
-      tile.size = box.width >= 64 && box.height >= 40 ? "big" : box.width >= 44 && box.height >= 30 ? "mid" : "small";
-      if (tile.size !== "small") setAttribute(tile.button, "aria-label", null);
+      tile.size = sizeOf(box, tile.symbol);
+      if (!LABELLED.has(tile.size)) setAttribute(tile.button, "aria-label", null);
       made.get(stocks.sector[box.i]).append(tile.button);
     }
     const focused = this.stage.contains(document.activeElement) ? document.activeElement : null;
     this.stage.replaceChildren(...made.values());
     focused?.focus();
     this.rove(this.active ?? tiles[0]?.i);
-  }
-
-  groupOf(name, group) {
-    const title = h("h3", { class: "heat-sector", text: name });
-    place(title, { x: group.x, y: group.y, width: group.width, height: 16 });
-    return h("div", { role: "group", "aria-label": name }, title);
   }
 
   makeTiles({ stocks, members }) {
@@ -101,7 +91,7 @@ export class HeatMap {
       const tile = this.tiles[i];
       const change = changeOf(stocks, i);
       const text = change === null ? statusWords(stocks.status[i]) : signed(change, 2);
-      if (tile.size === "small") setAttribute(tile.button, "aria-label", `${tile.symbol} ${text}`);
+      if (LABELLED.has(tile.size)) setAttribute(tile.button, "aria-label", `${tile.symbol} ${text}`);
       else setText(tile.change, text);
       const absent = change === null ? " tile-absent" : "";
       setClass(tile.button, `tile-stock tile-${tile.size} ${stepClass(colourStep(change))}${absent}`);
@@ -156,6 +146,22 @@ export class HeatMap {
     this.tip.dataset.status = statusName(stocks.status[i]);
     this.tip.replaceChildren(...lines.map(([text, name]) => h("div", { class: name, text })));
   }
+}
+
+function groupOf(name, { headed, x, y, width }) {
+  const title = h("h3", { class: "heat-sector", text: name });
+  place(title, { x, y, width, height: 16 });
+  return h("div", { role: "group", "aria-label": name }, headed ? title : null);
+}
+
+/** Tiles that do not show their change say it in a label. */
+const LABELLED = new Set(["name", "small"]);
+
+/** How much text a tile has room for: symbol and change in two sizes, the symbol alone, nothing. */
+function sizeOf({ width, height }, symbol) {
+  if (width >= 64 && height >= 40) return "big";
+  if (width >= 44 && height >= 30) return "mid";
+  return height >= 14 && width >= Math.min(38, 6 * symbol.length + 4) ? "name" : "small";
 }
 
 function place(element, { x, y, width, height }) {

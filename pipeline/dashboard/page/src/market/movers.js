@@ -31,7 +31,7 @@ export class Movers {
     const table = h("table", {}, h("caption", { class: "unseen", text: "Movers" }), h("thead", {}, this.heads.row), this.body);
     this.element = h("section", { class: "panel movers", "aria-label": "Movers" },
       h("div", { class: "panel-head" }, h("h2", { text: "Movers" }), this.lists.element, csv),
-      this.search, h("div", { class: "scroll movers-scroll", tabindex: "0", role: "region", "aria-label": "Movers, table" }, table), this.note);
+      this.search, this.note, h("div", { class: "scroll movers-scroll", tabindex: "0", role: "region", "aria-label": "Movers, table" }, table));
   }
 
   /** Enter opens the first stock found; the key may not press the dialog's button on its way. */
@@ -69,7 +69,7 @@ export class Movers {
     this.heads.show(this.sort.key, this.sort.descending);
     chosen.sort(comparison(this.sort));
     this.fill(chosen.slice(0, SHOWN));
-    setText(this.note, noteOf(wanted, kept.length, LISTS[this.list], snapshot));
+    setText(this.note, noteOf(wanted, kept.length, LISTS[this.list]));
   }
 
   fill(rows) {
@@ -91,8 +91,7 @@ function comparison({ key, descending }) {
   };
 }
 
-function noteOf(wanted, count, list, snapshot) {
-  if (!snapshot.stocks) return "Prices of single stocks are not stored here.";
+function noteOf(wanted, count, list) {
   if (wanted) return count ? `${count} found${count > SHOWN ? `, the first ${SHOWN} shown` : ""}` : "No stock has this in its symbol or name.";
   return count ? "" : list.none;
 }

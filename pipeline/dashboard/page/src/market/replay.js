@@ -70,10 +70,9 @@ export class Replay {
     const parameters = { universe: app.universe, date: this.date, t };
     const lean = await app.get("api/v1/snapshot", { ...parameters, static: 0 });
     const { live } = app;
-    if (!lean.stocks) return lean;
-    if (!live?.stocks || lean.members !== live.members) return app.get("api/v1/snapshot", parameters);
-    const { symbol, name, sector } = live.stocks;
-    return { ...lean, sector_names: live.sector_names, stocks: { symbol, name, sector, ...lean.stocks } };
+    if (lean.members !== live?.members || (lean.stocks && !live.stocks)) return app.get("api/v1/snapshot", parameters);
+    const { symbol, name, sector } = live.stocks ?? {};
+    return { ...lean, sector_names: live.sector_names, stocks: lean.stocks && { symbol, name, sector, ...lean.stocks } };
   }
 
   play() {

@@ -4,6 +4,7 @@ import { joinDays } from "../charts/days.js";
 import { LineChart } from "../charts/line_chart.js";
 import { rangeAround } from "../charts/scale.js";
 import { arrow, day as dayText, direction, price, short, signedPercent, zoneName } from "../format.js";
+import { showLegend } from "../ui/controls.js";
 import { h, setClass, setText } from "../ui/dom.js";
 import { timeOfDay } from "./replay.js";
 import { shortSymbol, statusWords } from "./stocks.js";
@@ -15,10 +16,11 @@ export class StockDialog {
     this.subtitle = h("p", { class: "note" });
     this.value = h("p", { class: "stock-value" });
     this.facts = h("dl", { class: "facts" });
+    this.legend = h("div", { class: "legend note", "aria-hidden": "true" });
     this.chart = new LineChart({ label: "Price over the day; arrow keys move between polls", height: 240, left: 66, right: 16 });
     this.close = h("button", { type: "button", class: "button", on: { click: () => this.element.close() }, text: "Close" });
     const head = h("div", { class: "panel-head" }, this.title, this.close);
-    this.element = h("dialog", { class: "panel stock-dialog", "aria-labelledby": "stock-title" }, head, this.subtitle, this.value, this.facts, this.chart.element);
+    this.element = h("dialog", { class: "panel stock-dialog", "aria-labelledby": "stock-title" }, head, this.subtitle, this.value, this.facts, this.legend, this.chart.element);
     this.element.addEventListener("close", () => (this.symbol = null));
     this.element.addEventListener("click", (event) => event.target === this.element && this.element.close());
   }
@@ -40,7 +42,7 @@ export class StockDialog {
     const { shown, universe } = this.app;
     try {
       const stock = await this.app.get("api/v1/stock", { universe, date: shown.trade_date, symbol });
-      if (this.symbol === symbol) this.show(stock);
+      if (this.symbol === symbol && this.app.shown?.market) this.show(stock);
     } catch (error) {
       if (this.symbol === symbol) setText(this.subtitle, `The stock’s day cannot be shown: ${error.message}`);
     }
@@ -48,15 +50,18 @@ export class StockDialog {
 
   show(stock) {
     const { t, ltp, volume, status } = stock.points;
-    const until = this.app.replay?.t ?? Infinity;
+    const { market, stocks } = this.app.shown;
+    const until = market.t;
+    const i = stocks ? stocks.symbol.indexOf(stock.symbol) : -1;
+    const ofDay = (column) => price(stocks?.[column][i]); // the API's own are those of the day's newest poll
     const last = t.findLastIndex((time) => time <= until);
     const change = last >= 0 && stock.prev_close ? (100 * (ltp[last] - stock.prev_close)) / stock.prev_close : null;
     setText(this.subtitle, [stock.name, stock.sector, `${dayText(stock.trade_date, true)}`].filter(Boolean).join(" · "));
     setText(this.value, last < 0 ? "No price yet" : `${price(ltp[last])}  ${arrow(change)} ${signedPercent(change)}`);
     setClass(this.value, `stock-value ${direction(change)}`);
-    const facts = [["Previous close", price(stock.prev_close)], ["Open", price(stock.day_open)], ["High", price(stock.day_high)], ["Low", price(stock.day_low)], ["Volume", last < 0 ? "–" : short(volume[last])], ["State", last < 0 ? "–" : statusWords(status[last])]];
+    const facts = [["Previous close", price(stock.prev_close)], ["Open", ofDay("day_open")], ["High", ofDay("day_high")], ["Low", ofDay("day_low")], ["Volume", last < 0 ? "–" : short(volume[last])], ["State", last < 0 ? "–" : statusWords(status[last])]];
     this.facts.replaceChildren(...facts.map(([name, text]) => h("div", {}, h("dt", { text: name }), h("dd", { text }))));
-    this.showChart(stock, this.app.replay ? this.app.replay.t : null);
+    this.showChart(stock, until);
   }
 
   showChart(stock, until) {
@@ -68,13 +73,13 @@ export class StockDialog {
     const values = take("ltp");
     const before = stock.prev_close;
     const zone = zoneName(session?.timezone);
-    const series = [{ name: "Price", values, colour: "--accent" }];
-    if (before) series.push({ name: "Previous close", values: joined.x.map(() => before), colour: "--line-strong", dashed: true });
+    showLegend(this.legend, [["Price", ""], ...(before ? [["Previous close", "key-dashed"]] : [])]);
     const percentOf = (value) => (before && value !== null ? ` (${signedPercent((100 * (value - before)) / before)})` : "");
     this.chart.show({
       ...joined,
       axes: [{ ...rangeAround([...values, before]), format: (value) => price(value) }],
-      series,
+      series: [{ name: "Price", values, colour: "--accent" }],
+      levels: before ? [before] : [],
       readout: (i) => (joined.at[i] ? `${timeOfDay(points.t[joined.at[i].i])} ${zone} · ${price(values[i])}${percentOf(values[i])} · volume ${short(points.volume[joined.at[i].i])}` : "A gap: nothing was stored here."),
       empty: "This stock had no price on this day yet.",
       table: {

@@ -1,6 +1,6 @@
 // The market view: puts the panels together and hands each what it shows.
 
-import { day } from "../format.js";
+import { day, zoneName } from "../format.js";
 import { download, h, setText } from "../ui/dom.js";
 import { Counts } from "./counts.js";
 import { fileName, sectorsCsv, seriesCsv, stocksCsv } from "./export.js";
@@ -17,7 +17,7 @@ export class MarketView {
     this.app = app;
     this.counts = new Counts();
     this.tiles = new Tiles();
-    this.chart = new SessionChart(() => this.savePng(), () => this.save("polls", () => seriesCsv(app.universe, app.series.days)));
+    this.chart = new SessionChart(() => this.savePng(), () => this.save("polls", () => seriesCsv(app.universe, app.series.days, app.replay?.snapshot?.market.t)));
     this.sectors = new Sectors(() => this.save("sectors", () => sectorsCsv(app.shown)));
     this.dialog = new StockDialog(app);
     this.heat = new HeatMap((symbol) => this.dialog.open(symbol));
@@ -26,8 +26,9 @@ export class MarketView {
     this.emptyTitle = h("h2");
     this.emptyText = h("p", { class: "note" });
     this.empty = h("div", { class: "panel empty" }, this.emptyTitle, this.emptyText);
+    this.unstored = h("p", { class: "panel note unstored", text: "Prices of single stocks are not stored for this poll (option --no-stocks)." });
     this.panels = h("div", { class: "market" },
-      h("div", { class: "numbers" }, this.counts.element, this.tiles.element), this.replay.element, this.chart.element, this.sectors.element, this.heat.element, this.movers.element);
+      h("div", { class: "numbers" }, this.counts.element, this.tiles.element), this.replay.element, this.chart.element, this.sectors.element, this.heat.element, this.movers.element, this.unstored);
     this.element = h("div", {}, this.empty, this.panels, this.dialog.element);
   }
 
@@ -51,8 +52,12 @@ export class MarketView {
     this.counts.update(shown.market);
     this.tiles.update(shown.market);
     this.sectors.update(shown);
-    this.heat.update(shown);
-    this.movers.update(shown);
+    const stored = Boolean(shown.stocks);
+    this.unstored.hidden = stored;
+    for (const panel of [this.heat, this.movers]) {
+      panel.element.hidden = !stored;
+      if (stored) panel.update(shown);
+    }
     if (this.dialog.symbol && this.seen !== shown.market.poll_time) this.dialog.refresh();
     this.seen = shown.market.poll_time;
   }
@@ -71,6 +76,6 @@ export class MarketView {
 
   async savePng() {
     const { shown } = this.app;
-    download(fileName(shown, "chart", "png"), await this.chart.image(`${shown.universe}, ${day(shown.trade_date, true)}`));
+    download(fileName(shown, "chart", "png"), await this.chart.image(`${shown.universe}, ${day(shown.trade_date, true)}`, zoneName(shown.session.timezone)));
   }
 }
