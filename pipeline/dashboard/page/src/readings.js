@@ -17,7 +17,7 @@ export function trin(value) {
 /** Five bands of the share of up volume, percent: 60 % up is a ratio of 1.5, 90 % one of 9. */
 const volumeBand = (share) => [10, 40, 60, 90].filter((bound) => (bound > 50 ? share >= bound : share > bound)).length;
 const NO_VOLUME = "no volume on either side yet";
-const UP_VOLUME = ["90 % down volume: a selling rush", "most volume is in decliners", "volume is split", "most volume is in advancers", "90 % up volume: a buying rush"];
+const UP_VOLUME = ["90 % down: a selling rush", "most volume is in decliners", "volume is split", "most volume is in advancers", "90 % up: a buying rush"];
 const VOLUME_RATIO = ["nine-to-one down day", "down volume leads", "mixed", "up volume leads", "nine-to-one up day"];
 
 /** `share` of up volume in up plus down volume, percent. */
