@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
@@ -22,26 +22,19 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pipeline import dashboard
 from pipeline.dashboard import build
 from pipeline.dburl import DatabaseUrl
+from pipeline.model import Record
 from pipeline.session import session_grid
-from tests.browser import stage
+from pipeline.tables import POLL
+from tests.browser import stage, told
 from tests.browser.browsing import DESKTOP, PHONE, chromium, launch, watched
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 DAYS = (date(2026, 6, 18), date(2026, 6, 19))
 CLOCK = datetime.combine(DAYS[1], time(13, 52, 3), stage.INDIA)
 INDEX_UNITS = 218_400_000
-WARNINGS = [
-    {
-        "ts": (CLOCK - timedelta(minutes=minutes)).astimezone(UTC).isoformat(),
-        "level": "WARNING",
-        "process": process,
-        "text": text,
-    }
-    for minutes, process, text in (
-        (217, "fetcher", "poll 2026-06-19 10:15:00 partial: no answer for LTIM.NS, MRF.NS and 7 more"),
-        (41, "writer:sqlite:breadth.db", "the database is locked: trying again in 0.4 s (1 record waits)"),
-    )
-]
+PARTIAL = datetime.combine(DAYS[1], time(10, 15), stage.INDIA)
+MISSING = 9
+LOCKED = datetime.combine(DAYS[1], time(13, 11, 1), stage.INDIA)
 SHOTS = [
     ("market-dark", "market", "dark", DESKTOP),
     ("market-light", "market", "light", DESKTOP),
@@ -52,7 +45,16 @@ SHOTS = [
 ]
 
 
-def fill(directory: Path) -> stage.Store:
+@dataclass(frozen=True)
+class Filled:
+    """The stored days, and what a pipeline that took them would tell of the second one."""
+
+    store: stage.Store
+    polls: list[told.Polled]
+    status: dict[str, object]
+
+
+def fill(directory: Path) -> Filled:
     """Two sessions of the NSE's 500, a poll a minute, the second one up to CLOCK."""
     store = stage.Store(directory)
     recording = stage.Recorded("in_nifty500_15m_2023-04-05")
@@ -61,20 +63,35 @@ def fill(directory: Path) -> stage.Store:
     closes = {symbol: quote.prev_close or 0 for symbol, quote in closing.items()}
     volumes = {symbol: quote.volume or 0 for symbol, quote in closing.items()}
     walk = stage.Walk(universe, closes, volumes, seed=11, index=INDEX_UNITS)
-    for number in DAYS:
-        if number != DAYS[0]:
-            walk.overnight()
-        fill_day(store, stage.Day(universe, stage.on(number), 60), walk)
-    return store
-
-
-def fill_day(store: stage.Store, day: stage.Day, walk: stage.Walk) -> None:
-    """Only the last poll keeps its stocks: nobody replays a picture."""
-    due = [instant for instant in session_grid(day.session, 60) if instant <= CLOCK]
-    polls = [
-        day.poll(instant, walk.step(instant), index=walk.index(instant), stocks=instant == due[-1]) for instant in due
+    before = fill_day(store, stage.Day(universe, stage.on(DAYS[0]), 60), walk)
+    walk.overnight()
+    day = stage.Day(universe, stage.on(DAYS[1]), 60)
+    records = fill_day(store, day, walk)
+    partial = next(record for record in records if f"{PARTIAL:%H:%M:%S}" in record.key)
+    outcome, reason = partial.tables[POLL.name][0][3:5]
+    locked = "sqlite:///breadth.db: database is locked; polls are journaled, tried again until it works"
+    warnings = [
+        stage.warning(
+            PARTIAL + timedelta(seconds=1), "fetcher", f"poll {PARTIAL:%Y-%m-%d %H:%M:%S} {outcome}: {reason}"
+        ),
+        stage.warning(LOCKED, told.WRITER, locked),
     ]
-    store.put(day.opening(), *polls)
+    status = told.status(day.session, day.interval_s, records, earlier=len(before), troubles=1)
+    polls = [told.polled(record, day.session) for record in records[1:]]
+    return Filled(store, polls, {**status, "warnings": warnings})
+
+
+def fill_day(store: stage.Store, day: stage.Day, walk: stage.Walk) -> list[Record]:
+    """Its records, the opening first. Only the last poll keeps its stocks: nobody replays a picture."""
+    records = [day.opening()]
+    due = [instant for instant in session_grid(day.session, 60) if instant <= CLOCK]
+    for instant in due:
+        quotes = walk.step(instant)
+        if instant == PARTIAL:
+            quotes = dict(list(quotes.items())[MISSING:])
+        records.append(day.poll(instant, quotes, index=walk.index(instant), stocks=instant == due[-1]))
+    store.put(*records)
+    return records
 
 
 def serve(database: str, state_dir: str) -> None:
@@ -113,11 +130,11 @@ def settle(page: Page, view: str) -> None:
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
-def take(browser: Browser, url: str, state_dir: Path) -> None:
+def take(browser: Browser, url: str, state_dir: Path, status: dict[str, object]) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, view, theme, size in SHOTS:
         # Ahead of the clock by what the pictures may take: a status must not be older than ten seconds.
-        stage.write_status(state_dir, "nifty500", now=CLOCK.astimezone(UTC) + timedelta(seconds=50), warnings=WARNINGS)
+        stage.write_status(state_dir, "nifty500", now=CLOCK.astimezone(UTC) + timedelta(seconds=50), **status)
         with watched(browser, viewport=size, color_scheme=theme) as viewer:
             page = viewer.open(f"{url}?view={view}")
             settle(page, view)
@@ -132,13 +149,13 @@ def main() -> int:
     build.build()
     with tempfile.TemporaryDirectory() as directory:
         state_dir = Path(directory) / "state"
-        store = fill(Path(directory))
-        stage.write_history(state_dir, timedelta(hours=2), now=CLOCK.astimezone(UTC))
-        with serving(store, state_dir) as url, sync_playwright() as playwright:
+        filled = fill(Path(directory))
+        stage.write_history(state_dir, timedelta(hours=2), CLOCK.astimezone(UTC), filled.polls, [LOCKED])
+        with serving(filled.store, state_dir) as url, sync_playwright() as playwright:
             browser = launch(playwright)
-            take(browser, url, state_dir)
+            take(browser, url, state_dir, filled.status)
             browser.close()
-        store.close()
+        filled.store.close()
     return 0
 
 

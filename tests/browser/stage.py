@@ -7,7 +7,7 @@ open now" holds whenever the tests run.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,6 +20,7 @@ from pipeline.dburl import DatabaseUrl
 from pipeline.model import Answer, Cursor, Entry, Member, Outcome, Quote, Record, Session, Universe
 from pipeline.sinks import open_sink
 from pipeline.sources.recording import Recording, open_recording
+from tests.browser import told
 from tests.page_server import PageServer
 
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -95,7 +96,8 @@ class Day:
         stocks: bool = True,
     ) -> Record:
         missing = frozenset(symbol for symbol in self.universe.symbols if symbol not in quotes)
-        answer = Answer(quotes, missing=missing, index=index, requests=10, duration_s=0.8, reason=reason)
+        took_s = told.duration_ms(instant) / 1000
+        answer = Answer(quotes, missing=missing, index=index, requests=10, duration_s=took_s, reason=reason)
         frozen = self.references.freeze(answer.quotes, self.session)
         return records.poll_record(
             universe=self.universe,
@@ -182,7 +184,7 @@ class Walk:
         return self.quotes(instant)
 
     def quotes(self, instant: datetime, delay_s: int | None = None) -> dict[str, Quote]:
-        traded = int(instant.timestamp()) - 2
+        traded = int(instant.timestamp())  # no earlier: at the open all have traded
         return {
             symbol: Quote(symbol, last, self._before[symbol], self._traded[symbol], traded, delay_s=delay_s)
             for symbol, last in self._last.items()
@@ -192,7 +194,7 @@ class Walk:
         symbol = self.universe.index
         if symbol is None or self._index is None:
             return None
-        return Quote(symbol, self._index, self._index_first, 0, int(instant.timestamp()) - 2)
+        return Quote(symbol, self._index, self._index_first, 0, int(instant.timestamp()))
 
     def overnight(self) -> None:
         """The next session begins: last prices are the previous closes now."""
@@ -237,23 +239,18 @@ def write_status(
 
 
 def _status(universe: str, now: datetime) -> dict[str, object]:
+    """A quiet pipeline's; what it tells of its polls is made up (see `told.status`)."""
     zone = zone_at_daytime(now)
     local = now.astimezone(zone)
-    role = "writer:sqlite:breadth.db"
     stamp = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    cpu = {"supervisor": 0.4, "fetcher": 3.1, told.WRITER: 1.2, "dashboard": 2.4}
     processes = [
-        process("supervisor", 4100, 0.3, 0.4, 41),
-        process("fetcher", 4101, 0.8, 3.1, 96),
-        process(role, 4102, 0.4, 1.2, 58),
-        process("dashboard", 4103, 0.9, 2.4, 63),
+        process(role, 4100 + number, 0.2 * number, cpu[role], megabytes)
+        for number, (role, megabytes) in enumerate(told.MEGABYTES.items())
     ]
-    database = {
-        "role": role, "url": "sqlite:///breadth.db", "state": "ok", "message": "", "cursor": 75, "ahead": 0,
-        "records_written": 75, "rows_written": 38_275, "errors": 0, "retries": 0, "dead_letters": 0, "lag_s": 0.042,
-    }  # fmt: skip
     return {
         "version": 1, "pid": 4100, "started_at": stamp, "updated_at": stamp, "universe": universe, "stream": universe,
-        "source": "yahoo", "interval_s": 60, "state_dir": "/var/lib/breadth", "dashboard": None,
+        "source": "yahoo", "interval_s": 60, "state_dir": "/var/lib/breadth", "dashboard": None, "unstored": 0,
         "market": {
             "calendar": "NSE", "timezone": zone.key, "phase": "open", "trade_date": local.date().isoformat(),
             "session_open": None, "session_close": None, "next_open": None,
@@ -264,13 +261,13 @@ def _status(universe: str, now: datetime) -> dict[str, object]:
             "unchanged": 1, "adv_decl_ratio": 1.13, "market_sentiment": "NEUTRAL", "delay_s": 0, "next_poll": None,
             "stored": True,
         },
-        "polls": {"planned": 376, "taken": 75, "partial": 0, "failed": 0, "skipped": 0, "lowest_coverage": 0.982},
+        "polls": {"planned": 376, "taken": 74, "partial": 1, "failed": 0, "skipped": 0, "lowest_coverage": 0.982},
         "journal": {"id": "stage", "last_seq": 76, "bytes": 3_400_000, "free_bytes": 91_000_000_000},
         "queue": {"depth": 0, "dropped": 0},
-        "processes": processes, "databases": [database],
+        "processes": processes, "databases": [told.database(76, 76, 38_275, 0.042)],
         "warnings": [
-            {"ts": stamp, "level": "WARNING", "process": "fetcher", "text": "poll 10:12:00 partial: 9 of 500 missing"},
-            {"ts": stamp, "level": "ERROR", "process": role, "text": f"row refused: symbol {HOSTILE}"},
+            warning(now, "fetcher", f"poll {local:%Y-%m-%d} 10:12:00 partial: 9 of 500 symbols missing: A, B, C, …"),
+            warning(now, told.WRITER, f"row refused: symbol {HOSTILE}", level="error"),
         ],
     }  # fmt: skip
 
@@ -285,26 +282,21 @@ def process(
     }  # fmt: skip
 
 
-def write_history(directory: Path, span: timedelta, now: datetime | None = None, step_s: float = 5.0) -> None:
-    """The day's history as the supervisor appends it, up to now."""
+def warning(at: datetime, role: str, text: str, level: str = "warning") -> dict[str, str]:
+    """A warning as the status tells of it."""
+    return {"ts": at.astimezone(UTC).isoformat(), "level": level, "process": role, "text": text}
+
+
+def write_history(
+    directory: Path,
+    span: timedelta,
+    now: datetime | None = None,
+    polls: Sequence[told.Polled] | None = None,
+    troubles: Sequence[datetime] = (),
+) -> None:
+    """The day's history as the supervisor appends it, up to now; `polls`: those of the day, else made up."""
     directory.mkdir(parents=True, exist_ok=True)
-    chance = random.Random(3)
-    role = "writer:sqlite:breadth.db"
     now = now or datetime.now(UTC)
-    start = now - span
-    rows = errors = retries = 0
-    for number in range(int(span.total_seconds() / step_s)):
-        at = start + timedelta(seconds=number * step_s)
-        polled = number % 12 == 0
-        rows += 511 if polled else 0
-        bad = chance.random() < 0.012
-        errors, retries = errors + bad, retries + 2 * bad
-        status_file.append_history(directory, at, {
-            "t": at.timestamp(), "queue": chance.randrange(2) if polled else 0, "ahead": {role: 1 if polled else 0},
-            "rows": {role: rows}, "errors": {role: errors}, "retries": {role: retries},
-            "lag_s": {role: 0.03 + 0.03 * chance.random() + 0.4 * bad}, "poll_ms": 700 + chance.randrange(500),
-            "coverage": 0.99 + 0.01 * chance.random(),
-            "cpu": {"fetcher": 2 + 3 * chance.random(), role: 1 + chance.random(), "dashboard": 2 + chance.random()},
-            "rss": {"fetcher": 96 * 2**20, role: 58 * 2**20, "dashboard": 63 * 2**20},
-            "poll_time": at.strftime("%Y-%m-%d %H:%M:00"),
-        })  # fmt: skip
+    polls = told.steady(now, span) if polls is None else polls
+    for at, sample in told.history(polls, now - span, now, 5.0, troubles):
+        status_file.append_history(directory, at, sample)
