@@ -2,7 +2,6 @@
 
 import { clockStep, rangeFromZero } from "../charts/scale.js";
 import { clockOf, day as dayText, milliseconds, NOTHING, number, percent, span, zoneName } from "../format.js";
-import { timeOfDay } from "../market/replay.js";
 
 const COLOURS = ["--accent", "--index", "--third", "--fourth", "--fifth"];
 
@@ -66,7 +65,7 @@ export const CHARTS = [
 /** The line chart's model of one of CHARTS; `key` of a series is the class of its mark in the legend. */
 export function modelOf([, title, , read, format, least], history, status) {
   const lines = read(history, status);
-  const { t, local_t: local, timezone } = history;
+  const { t, timezone } = history;
   const zone = zoneName(timezone);
   const dated = new Set(history.trade_date).size > 1;
   const when = (i) => `${dated ? `${dayText(history.trade_date[i])} ` : ""}${clockOf(t[i], timezone)} ${zone}`;
@@ -76,7 +75,7 @@ export function modelOf([, title, , read, format, least], history, status) {
     x: t,
     xMin: history.from,
     xMax: history.to,
-    ticks: ticksOf(history, t, local),
+    ticks: ticksOf(history),
     axes: [{ ...rangeFromZero(lines.flatMap(({ values }) => values), least), format }],
     series: lines.map((line, i) => seriesOf(line, i, t, lines.length === 1)),
     readout: (i) => `${when(i)} · ${readings(i)}`,
@@ -104,14 +103,12 @@ function seriesOf({ name, values, limit, colour, dashed }, i, t, alone) {
 }
 
 /** Ticks at round minutes of the exchange's clock. */
-function ticksOf(history, t, local) {
-  const step = clockStep(history.to - history.from, 4);
-  const shift = t.length ? t.at(-1) - local.at(-1) : 0;
+function ticksOf({ from, to, timezone }) {
+  const step = clockStep(to - from, 4);
+  const [hours, minutes, seconds] = clockOf(to, timezone).split(":").map(Number);
+  const midnight = Math.floor(to) - 3600 * hours - 60 * minutes - seconds;
   const ticks = [];
-  for (let x = Math.ceil((history.from - shift) / step) * step + shift; x < history.to; x += step) {
-    const second = (((x - shift) % 86_400) + 86_400) % 86_400;
-    ticks.push({ value: x, label: timeOfDay(Math.round(second)).slice(0, 5) });
-  }
+  for (let x = midnight + Math.ceil((from - midnight) / step) * step; x < to; x += step) ticks.push({ value: x, label: clockOf(x, timezone, false) });
   return ticks;
 }
 
