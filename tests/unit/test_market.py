@@ -11,6 +11,7 @@ import pytest
 from pipeline import config
 from pipeline.market import open_market
 from pipeline.model import Member, Universe
+from pipeline.sources import open_source
 from tests.harness.clocked import TurnedClock
 
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -31,6 +32,6 @@ UNIVERSE = Universe("u", (Member("TCS.NS"),))
 def test_the_next_open_is_todays_until_it_has_come(tmp_path: Path, wait, begin, now, phase, session_open, next_open):
     began, asked = (datetime.fromisoformat(f"2026-11-27 {at}").replace(tzinfo=INDIA) for at in (begin, now))
     settings = config.load({"wait_s": wait}, {}, tmp_path, None).settings
-    market = open_market(settings, UNIVERSE, began, TurnedClock(began), lambda *session: False)
+    market = open_market(settings, open_source("yahoo"), UNIVERSE, began, TurnedClock(began), lambda *session: False)
     found = market.report(asked)["market"]
     assert (found["phase"], found["session_open"], found["next_open"]) == (phase, session_open, next_open)
