@@ -141,12 +141,12 @@ def prune(settings: Settings) -> None:
 
 
 def pruned(settings: Settings) -> Iterator[str]:
-    """Prunes; yields what there is to say. Raises UnfinishedError, nothing pruned, when a database is unreachable."""
+    """Prunes; yields what there is to say. Raises UnfinishedError, nothing pruned, when a database cannot tell."""
     stream = JournalReader(settings.state_dir).identity().stream
     found = Journal.open(settings.state_dir, stream)
     try:
         yield from (f"warning: {plain(finding)}" for finding in found.findings)
-        through = stored_everywhere(found.identity, settings.db)
+        through = stored_everywhere(JournalReader(settings.state_dir), settings.db)
         removed = found.prune(through, timedelta(seconds=settings.keep_s))
         if removed:
             found.compact()

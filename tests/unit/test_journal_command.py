@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -112,6 +113,23 @@ def test_prune_removes_what_every_database_has_and_nothing_when_one_cannot_tell(
     result = ran(journal_command, "prune", "--state-dir", str(state))
     assert result.output.startswith("8 records removed; 8 kept")
     assert JournalReader(state).identity().first_seq == 9
+
+
+def test_prune_of_a_copied_state_directory_removes_nothing_when_the_databases_have_other_records(state, tmp_path):
+    """Both went on from the same records; the database follows the original only."""
+    copy = tmp_path / "copy"
+    shutil.copytree(state, copy)
+    for directory, days in ((state, ["2025-11-28"]), (copy, ["2025-12-01", "2025-12-02"])):
+        journal = Journal.open(directory, "nifty50")
+        journaled(journal, [record for day in days for record in whole_day(day)])
+        journal.close()
+    database = f"sqlite:///{state}/breadth.db"
+    drained(state, DatabaseUrl("sqlite", path=state / "breadth.db"))
+    result = ran(journal_command, "prune", "--state-dir", str(copy), "--db", database, "--keep", "1s")
+    assert isinstance(result.exception, UnfinishedError), result.output
+    assert "record 24" in str(result.exception)
+    assert JournalReader(copy).identity().first_seq == 1
+    assert ran(journal_command, "prune", "--state-dir", str(state), "--db", database, "--keep", "1s").exit_code == 0
 
 
 def test_prune_refuses_beside_a_running_pipeline_and_without_a_journal(state, tmp_path):
