@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.errors import SinkRejected, SinkSchemaError
-from pipeline.model import Entry, Record, Row
+from pipeline.model import Entry, Outcome, Record, Row
 from pipeline.sinks.database import Database
 from pipeline.sinks.letters import Letter, put_letters
 from pipeline.sinks.rows import refusals
-from pipeline.tables import SESSION, TABLES, Table
+from pipeline.tables import POLL, SESSION, TABLES, Table
 from pipeline.wire import decode
 
 RECORDED = "recording:"
@@ -25,7 +25,10 @@ LOT_ROWS = 1500
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What one transaction stored. `superseded`: records of a recording that a live day outranked."""
+    """What one transaction stored.
+
+    `superseded`: records that gave way, a recording's to a live day, a poll that was not taken to one that was.
+    """
 
     records: int = 0
     rows: int = 0
@@ -88,6 +91,9 @@ class Batch:
             return
         if stored is not None and not recorded and stored.startswith(RECORDED):
             self._remove_day(record.universe, record.trade_date)
+        if record.tables.keys() == {POLL.name} and self._was_taken(record.tables[POLL.name]):
+            self._written = replace(self._written, superseded=self._written.superseded + 1)
+            return
         if SESSION.name in record.tables:
             self._sources[record.universe, record.trade_date] = record.source
         for name, rows in record.tables.items():
@@ -117,6 +123,24 @@ class Batch:
             )
             self._sources[day] = found[0][0] if found else None
         return self._sources[day]
+
+    def _was_taken(self, rows: Sequence[Row]) -> bool:
+        """Whether the database has a snapshot of a poll that a record without one calls failed or skipped.
+
+        Another journal took it: one that was lost, or another machine's. Such records are rare, so each may ask.
+        """
+        if refusals(POLL, rows):
+            return False
+        self._flush()
+        self._settle()
+        return any(
+            self._database.query(
+                "SELECT outcome FROM pipeline_poll WHERE universe = ? AND trade_date = ? AND poll_time = ? "
+                f"AND outcome IN ('{Outcome.TAKEN}', '{Outcome.PARTIAL}'){self._database.for_update}",
+                row[: len(POLL.key)],
+            )
+            for row in rows
+        )
 
     def _flush(self) -> None:
         for name, rows in self._rows.items():

@@ -109,6 +109,13 @@ def poll_record(
     return Record(f"{universe}|{day}|{moment}|{source}", universe, day, source, tables)
 
 
+def unpolled(moment: str, outcome: str, universe: str = "nifty50", source: str = "yahoo") -> Record:
+    """The record of a poll without a snapshot."""
+    day = moment[:10]
+    rows = [(universe, day, moment, outcome, "no network", 0, 0)]
+    return Record(f"{universe}|{day}|{moment}|{source}", universe, day, source, {POLL.name: rows})
+
+
 def entries(records: Sequence[Record], after: Cursor = START) -> list[Entry]:
     """The records as a journal keeps them after `after`."""
     found = []

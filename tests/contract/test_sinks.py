@@ -28,6 +28,7 @@ from tests.contract.storage import (
     run,
     session_record,
     stock,
+    unpolled,
 )
 
 WAYS = [*ADAPTERS, "mysql-text"]
@@ -227,6 +228,25 @@ def test_recording_never_overwrites_a_live_day_and_a_live_session_removes_a_reco
     assert (written.superseded, written.records, written.rows) == (2, 0, 0)
     assert contents(url) == before
     assert sink.locate(STREAM, "played") == cursor_at(again)
+
+
+def test_a_poll_that_was_not_taken_never_overwrites_one_that_was(url, sink):
+    """After damage a restart skips what the lost part of the journal, stored long ago, had taken."""
+    taken = entries([session_record(), poll_record(1)])
+    sink.write(STREAM, "lost", Cursor(0), taken)
+    before = contents(url)
+    moments = (MOMENT, MOMENT, f"{DAY} 10:02:00")
+    again = [
+        unpolled(moment, outcome) for moment, outcome in zip(moments, ("skipped", "failed", "skipped"), strict=True)
+    ]
+    written = sink.write(STREAM, "new", Cursor(0), entries([*again[:2], session_record()]))
+    assert (written.superseded, written.records) == (2, 1)
+    assert contents(url) == before
+    # within one transaction too; and what is taken later than it was skipped counts
+    batch = entries([poll_record(3), unpolled(f"{DAY} 10:03:00", "skipped"), again[2], poll_record(2)])
+    written = sink.write(STREAM, "third", Cursor(0), batch)
+    assert (written.superseded, written.records) == (1, 3)
+    assert ask(url, "SELECT outcome FROM pipeline_poll ORDER BY poll_time") == [("taken",)] * 3
 
 
 HOSTILE = [
