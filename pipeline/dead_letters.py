@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import SinkRejected
+from pipeline.model import Row
 from pipeline.sinks import Database
 from pipeline.sinks.base import RECORDED
-from pipeline.sinks.letters import DEAD_LETTER, Letter, delete_letter
+from pipeline.sinks.letters import DEAD_LETTER, DROPPED, Letter, delete_letter, drop_letter
 from pipeline.sinks.rows import refusals
-from pipeline.tables import TABLES
+from pipeline.tables import TABLES, Table
+from pipeline.verify.content import by_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +26,11 @@ class Retried:
 
 
 def letters(database: Database, limit: int | None = None) -> list[Letter]:
-    """Oldest first."""
+    """Oldest first, without those that were dropped."""
     names = ", ".join(DEAD_LETTER.column_names)
     last = f" LIMIT {int(limit)}" if limit is not None else ""
     rows = database.query(
-        f"SELECT {names}, created_at FROM {DEAD_LETTER.name} "
+        f"SELECT {names}, created_at FROM {DEAD_LETTER.name} WHERE NOT ({DROPPED}) "
         f"ORDER BY created_at, stream, journal_id, seq, table_name, row_no{last}"
     )
     return [_letter(*row) for row in rows]
@@ -46,11 +48,14 @@ def _letter(
 
 
 def counted(database: Database) -> int:
-    return int(database.query(f"SELECT COUNT(*) FROM {DEAD_LETTER.name}")[0][0])
+    return int(database.query(f"SELECT COUNT(*) FROM {DEAD_LETTER.name} WHERE NOT ({DROPPED})")[0][0])
 
 
 def retry(database: Database, letter: Letter) -> Retried:
-    """Stores the row and removes the letter, in one transaction. Raises SinkError when the database cannot be used."""
+    """Stores the row and removes the letter, in one transaction. Raises SinkError when the database cannot be used.
+
+    A row that is there already is kept: a newer record may have brought it.
+    """
     table = TABLES.get(letter.table_name)
     if table is None or not letter.row:
         return Retried(letter, False, "its row was not kept whole")
@@ -62,14 +67,30 @@ def retry(database: Database, letter: Letter) -> Retried:
         if _outranked(database, letter):
             database.rollback()
             return Retried(letter, False, "a live run has filled that day: a recording does not overwrite it")
-        database.upsert(table, [letter.row])
-        database.settle()
+        there = _stored(database, table, letter.row)
+        if there and by_key(table, there) != by_key(table, [letter.row]):
+            database.rollback()
+            return Retried(
+                letter, False, "another row with its key is stored and is kept: delete that one, or drop this"
+            )
+        if not there:
+            database.upsert(table, [letter.row])
+            database.settle()
         delete_letter(database, letter.key)
     except SinkRejected as error:
         database.rollback()
         return Retried(letter, False, str(error))
     database.commit()
     return Retried(letter, True)
+
+
+def _stored(database: Database, table: Table, row: Row) -> list[Row]:
+    """The row with the key of `row`, if there is one."""
+    where = " AND ".join(f"{name} = ?" for name in table.key)
+    return database.query(
+        f"SELECT {', '.join(table.column_names)} FROM {table.name} WHERE {where}{database.for_update}",
+        row[: len(table.key)],
+    )
 
 
 def _outranked(database: Database, letter: Letter) -> bool:
@@ -83,8 +104,8 @@ def _outranked(database: Database, letter: Letter) -> bool:
 
 
 def drop(database: Database, chosen: Sequence[Letter]) -> None:
-    """Removes letters for good, in one transaction."""
+    """Gives their rows up for good, in one transaction: a mark without contents stays, for `verify`."""
     database.begin()
     for letter in chosen:
-        delete_letter(database, letter.key)
+        drop_letter(database, letter)
     database.commit()

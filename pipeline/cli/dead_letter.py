@@ -71,7 +71,7 @@ def retry(settings: Settings, seq: int | None) -> None:
 @click.option("--seq", type=int, help="Those of this journal record.")
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 def drop(settings: Settings, seq: int | None, everything: bool) -> None:
-    """Remove dead letters for good."""
+    """Give refused rows up for good: their contents go; verify calls them dropped by hand, and agrees."""
     if everything == (seq is not None):
         raise UsageError("dead-letter drop: say which: --seq N or --all")
     for url in settings.db:

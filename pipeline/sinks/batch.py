@@ -25,7 +25,7 @@ LOT_ROWS = 1500
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What one transaction stored.
+    """What one transaction stored. `dead_letters`: rows refused, but for those that an earlier journal told of.
 
     `superseded`: records that gave way, a recording's to a live day, a poll that was not taken to one that was.
     """
@@ -80,8 +80,7 @@ class Batch:
                 self._flush()
         self._flush()
         self._settle()
-        put_letters(self._database, self._letters)
-        return replace(self._written, dead_letters=len(self._letters))
+        return replace(self._written, dead_letters=put_letters(self._database, self._letters))
 
     def _take(self, seq: int, record: Record) -> None:
         stored = self._stored_source(record)

@@ -44,8 +44,8 @@ def by_key(table: Table, rows: Iterable[Row]) -> dict[Key, Row]:
 def content_hash(rows: Mapping[Key, Row]) -> str:
     """A hash of the rows, whatever their order."""
     digest = hashlib.blake2b(digest_size=HASH_BYTES)
-    for key in sorted(rows):
-        digest.update(repr(rows[key]).encode("utf-8", "surrogatepass"))
+    for text in sorted(map(repr, rows.values())):  # as texts: a key may hold None
+        digest.update(text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.journal import Identity, JournalReader
-from pipeline.model import Row
+from pipeline.model import Outcome, Row
 from pipeline.sinks import Database
+from pipeline.sinks.letters import DROPPED
 from pipeline.tables import POLL, SESSION, SNAPSHOT, STOCK, TABLES, Table
 from pipeline.verify import report
 from pipeline.verify.content import HASH_BYTES, Key, by_key, content_hash, difference
@@ -72,23 +73,37 @@ class DayOfDatabase:
         self._letters = self._number(
             "SELECT COUNT(*) FROM pipeline_dead_letter WHERE stream = ? AND journal_id = ?", owned
         )
-        self._pruned = bool(self._number(f"SELECT COUNT(*) FROM pipeline_pruned WHERE {_DAY}", self._day))
+        self._pruned = self._number(f"SELECT SUM(rows_removed) FROM pipeline_pruned WHERE {_DAY}", self._day)
         owner = database.query(f"SELECT source FROM pipeline_session WHERE {_DAY}", self._day)
         self._live = bool(owner) and not str(owner[0][0]).startswith(RECORDED)
         self.poll_times = self._poll_times()
 
     def compare(self, poll_time: str, expected: Mapping[str, Sequence[tuple[Row, Origin]]], *, gone: bool) -> None:
         """Holds the rows of one poll against `expected`. `gone`: the journal no longer has what lies this far back."""
-        letters = self._letters_of({origin.seq for rows in expected.values() for _, origin in rows})
+        origins = [origin for rows in expected.values() for _, origin in rows]
+        letters = self._letters_of({origin.seq for origin in origins})
+        taken = self._taken_by_another(poll_time, expected)
+        surplus = report.OLDER if gone else report.EXTRA
+        if not gone and self._others and (taken or all(map(self._outranked, origins))):
+            surplus = report.FOREIGN
         rows_before = self.result.rows
         for table in TABLES.values():
-            if by_poll(table.name) == (poll_time == WHOLE_DAY):
+            rows = expected.get(table.name, ())
+            if by_poll(table.name) == (poll_time == WHOLE_DAY) and not rows:
                 continue
-            self._compare_table(table, poll_time, expected.get(table.name, ()), letters, gone)
+            if table is POLL and taken:
+                self._say(report.TAKEN, table, poll_time, [row for row, _ in rows], "the database keeps that one")
+                rows = ()
+            self._compare_table(table, poll_time, rows, letters, surplus)
         if poll_time != WHOLE_DAY and self.result.rows > rows_before:
             self.result.polls += 1
 
     def finish(self) -> None:
+        excess = self.result.counts[report.PRUNED] - self._pruned
+        if excess > 0:
+            self.result.counts[report.PRUNED] -= excess
+            detail = f"more than the {self._pruned:,} that db prune removed are not there"
+            self.result.add(Finding(report.MISSING, STOCK.name, WHOLE_DAY, excess, detail))
         self.result.content = self._content.hexdigest()
         if not self.result.error:
             self._database.rollback()
@@ -98,13 +113,10 @@ class DayOfDatabase:
         table: Table,
         poll_time: str,
         expected: Sequence[tuple[Row, Origin]],
-        letters: set[tuple[int, str, int]],
-        gone: bool,
+        letters: Mapping[tuple[int, str, int], bool],
+        surplus: str,
     ) -> None:
         wanted, seqs = self._wanted(table, poll_time, expected, letters)
-        if table is STOCK and self._pruned:
-            self._say(report.PRUNED, table, poll_time, list(wanted), "removed by db prune")
-            return
         found = by_key(table, self._rows(table, poll_time))
         ours, theirs = content_hash(wanted), content_hash(found)
         self._content.update(f"{poll_time}|{table.name}|{theirs}".encode())
@@ -116,30 +128,33 @@ class DayOfDatabase:
         late = [key for key in (*unstored, *unequal) if seqs[key] > self._cursor]
         self._say(report.PENDING, table, poll_time, late, f"the database has the journal up to {self._cursor}")
         hashes = f"journal {ours}, database {theirs}"
-        self._say(report.MISSING, table, poll_time, [key for key in unstored if seqs[key] <= self._cursor], hashes)
+        absent = [key for key in unstored if seqs[key] <= self._cursor]
+        pruned = table is STOCK and self._pruned and not found  # db prune removes a poll's rows all together
+        self._say(report.PRUNED if pruned else report.MISSING, table, poll_time, absent, hashes)
         wrong = [key for key in unequal if seqs[key] <= self._cursor]
         shown = difference(table, wanted[wrong[0]], found[wrong[0]]) if wrong else ""
         self._say(report.DIFFERENT, table, poll_time, wrong, f"{shown}; {hashes}")
-        kind = report.OLDER if gone else report.FOREIGN if self._others else report.EXTRA
-        self._say(kind, table, poll_time, [key for key in found if key not in wanted], hashes)
+        self._say(surplus, table, poll_time, [key for key in found if key not in wanted], hashes)
 
     def _wanted(
         self,
         table: Table,
         poll_time: str,
         expected: Sequence[tuple[Row, Origin]],
-        letters: set[tuple[int, str, int]],
+        letters: Mapping[tuple[int, str, int], bool],
     ) -> tuple[dict[Key, Row], dict[Key, int]]:
         """The rows that should be here and the record each came from; the last of several with one key stands."""
         wanted: dict[Key, Row] = {}
         seqs: dict[Key, int] = {}
         dead: list[Key] = []
+        dropped: list[Key] = []
         outranked: list[Key] = []
         for row, origin in expected:
-            if self._live and origin.source.startswith(RECORDED):
+            if self._outranked(origin):
                 outranked.append(tuple(row[: len(table.key)]))
             elif (origin.seq, table.name, origin.row_no) in letters:
-                dead.append(tuple(row[: len(table.key)]))
+                given_up = letters[origin.seq, table.name, origin.row_no]
+                (dropped if given_up else dead).append(tuple(row[: len(table.key)]))
             else:
                 try:
                     (key, ready) = next(iter(by_key(table, [row]).items()))
@@ -148,8 +163,12 @@ class DayOfDatabase:
                     continue
                 wanted[key], seqs[key] = ready, origin.seq
         self._say(report.DEAD, table, poll_time, dead, "see breadth-pipeline dead-letter list")
+        self._say(report.DROPPED, table, poll_time, dropped, "by breadth-pipeline dead-letter drop")
         self._say(report.SUPERSEDED, table, poll_time, outranked, "the database keeps the live run's rows of this day")
         return wanted, seqs
+
+    def _outranked(self, origin: Origin) -> bool:
+        return self._live and origin.source.startswith(RECORDED)
 
     def _say(self, kind: str, table: Table, poll_time: str, keys: Sequence[Key], detail: str) -> None:
         if not keys:
@@ -159,6 +178,8 @@ class DayOfDatabase:
         self.result.add(Finding(kind, table.name, poll_time, len(keys), f"{named}: {detail}" if named else detail))
 
     def _rows(self, table: Table, poll_time: str) -> list[Row]:
+        if poll_time == WHOLE_DAY and by_poll(table.name):
+            return []  # no row of a database is without a poll time
         where = _DAY
         params: tuple[str, ...] = self._day
         if poll_time != WHOLE_DAY:
@@ -173,15 +194,29 @@ class DayOfDatabase:
                 found |= {str(poll_time) for (poll_time,) in rows}
         return found
 
-    def _letters_of(self, seqs: set[int]) -> set[tuple[int, str, int]]:
+    def _taken_by_another(self, poll_time: str, expected: Mapping[str, Sequence[tuple[Row, Origin]]]) -> bool:
+        """Whether this journal calls the poll failed or skipped and the database has the snapshot of another one."""
+        if not self._others or poll_time == WHOLE_DAY or expected.keys() != {POLL.name}:
+            return False
+        return bool(
+            self._database.query(
+                f"SELECT outcome FROM {POLL.name} WHERE {_DAY} AND poll_time = ? AND outcome IN (?, ?) "
+                f"AND EXISTS (SELECT 1 FROM {SNAPSHOT.name} WHERE {_DAY} AND poll_time = ?)",
+                (*self._day, poll_time, Outcome.TAKEN, Outcome.PARTIAL, *self._day, poll_time),
+            )
+        )
+
+    def _letters_of(self, seqs: set[int]) -> dict[tuple[int, str, int], bool]:
+        """{(record, table, row of it): whether its letter was dropped by hand}."""
         if not self._letters:
-            return set()
+            return {}
         owned = (self._journal.stream, self._journal.journal_id)
         return {
-            (seq, str(table_name), int(row_no))
+            (seq, str(table_name), int(row_no)): bool(dropped)
             for seq in seqs
-            for table_name, row_no in self._database.query(
-                "SELECT table_name, row_no FROM pipeline_dead_letter WHERE stream = ? AND journal_id = ? AND seq = ?",
+            for table_name, row_no, dropped in self._database.query(
+                f"SELECT table_name, row_no, {DROPPED} FROM pipeline_dead_letter "
+                "WHERE stream = ? AND journal_id = ? AND seq = ?",
                 (*owned, seq),
             )
         }

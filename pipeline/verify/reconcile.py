@@ -6,7 +6,6 @@ database shows was in the journal before, so a running pipeline cannot look like
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -21,11 +20,9 @@ from pipeline.model import Record, Row
 from pipeline.sinks import Database, open_database
 from pipeline.tables import POLL, SESSION
 from pipeline.verify.database import DayOfDatabase, cursor_fault, days_of
-from pipeline.verify.expected import WHOLE_DAY, Expected, expected_rows, poll_times
+from pipeline.verify.expected import WHOLE_DAY, Expected, expected_rows, groups
 from pipeline.verify.plan import plan
 from pipeline.verify.report import DatabaseDay, Day, Plan, Report
-
-_POLL_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
 
 def _connect(url: DatabaseUrl) -> Database:
@@ -96,10 +93,10 @@ class _DayCheck:
         self._sessions: dict[str, Row] = {}
 
     def run(self, now: datetime) -> Day:
-        groups = self._groups()
+        numbers = self._numbers()
         oldest = self._oldest()
-        for poll_time in sorted({WHOLE_DAY, *groups}.union(*(part.poll_times for part in self._parts))):
-            records = [(seq, self._record(seq)) for seq in groups.get(poll_time, ())]
+        for poll_time in sorted({WHOLE_DAY, *numbers}.union(*(part.poll_times for part in self._parts))):
+            records = [(seq, self._record(seq)) for seq in numbers.get(poll_time, ())]
             self._note(record for _, record in records)
             gone = oldest is not None and (self._date, poll_time) < oldest
             expected = expected_rows(records, poll_time)
@@ -112,15 +109,13 @@ class _DayCheck:
         results = [part.result for part in self._parts]
         return Day(self._universe, self._date, self._plans(now, oldest), results + self._failed)
 
-    def _groups(self) -> dict[str, list[int]]:
-        """{poll time: numbers of its records}; those of session records under WHOLE_DAY."""
-        groups: dict[str, list[int]] = {}
-        for seq, key in self._reader.keys(self._universe, self._date):
-            middle = key.split("|")[2]
-            names = {middle} if _POLL_TIME.fullmatch(middle) else {WHOLE_DAY, *poll_times(self._record(seq))}
-            for name in names:
-                groups.setdefault(name, []).append(seq)
-        return groups
+    def _numbers(self) -> dict[str, list[int]]:
+        """{poll time or WHOLE_DAY: numbers of the records with rows of it}."""
+        found: dict[str, list[int]] = {}
+        for seq, _ in self._reader.keys(self._universe, self._date):
+            for group in groups(self._record(seq)):
+                found.setdefault(group, []).append(seq)
+        return found
 
     def _record(self, seq: int) -> Record:
         entry = self._reader.entry(seq)
@@ -135,7 +130,7 @@ class _DayCheck:
             return None
         for entry in self._reader.entries(journal.first_seq - 1):
             record = wire.decode(entry.payload)
-            if times := poll_times(record):
+            if times := groups(record) - {WHOLE_DAY}:
                 return record.trade_date, min(times)
         return "9999-12-31", ""
 

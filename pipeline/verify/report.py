@@ -19,11 +19,13 @@ FAILURES = (MISSING, EXTRA, DIFFERENT, PENDING)
 """Kinds that mean: they do not agree."""
 
 DEAD = "dead letters"
+DROPPED = "dropped by hand"
 PRUNED = "stock rows pruned"
 OLDER = "older than the journal"
 FOREIGN = "from another journal"
 SUPERSEDED = "superseded by a live run"
-NOTES = (DEAD, PRUNED, OLDER, FOREIGN, SUPERSEDED)
+TAKEN = "not taken here, taken by another journal"
+NOTES = (DEAD, DROPPED, PRUNED, OLDER, FOREIGN, SUPERSEDED, TAKEN)
 """Kinds that are accounted for."""
 
 

@@ -49,6 +49,8 @@ def test_documented_grants_are_enough_and_not_too_much(granted):
         sink.write(
             STREAM, JOURNAL, Cursor(0), entries([session_record(), poll_record(1), poll_record(2, stocks=[("bad",)])])
         )
+        replayed = entries([poll_record(2, stocks=[("bad",)])])
+        assert sink.write(STREAM, "a journal that replaced it", Cursor(0), replayed).dead_letters == 0
     assert count(reader, "v_latest_intraday_breadth") == 1
     assert count(reader, "pipeline_dead_letter") == 1
     for statement in ("DELETE FROM pipeline_poll", "DROP TABLE pipeline_poll", "ALTER TABLE pipeline_poll ADD x INT"):

@@ -199,6 +199,45 @@ def test_rows_that_only_the_database_refuses_are_isolated_by_bisection_and_can_b
     assert count(url, STOCK.name, "symbol LIKE 'BAD%'") == 1
 
 
+def letters_of(url) -> list[tuple[object, ...]]:
+    return ask(url, "SELECT journal_id, seq, row_no FROM pipeline_dead_letter ORDER BY journal_id, seq, row_no")
+
+
+def test_a_replaced_journal_takes_its_letters_along_and_no_row_is_told_of_twice(url, sink):
+    run(url, REFUSING[url.dialect])
+    first, second = (
+        poll_record(minute, stocks=[stock("nifty50", f"{DAY} 10:0{minute}:00", name) for name in names])
+        for minute, names in ((1, ("G.NS", "BAD1", "BAD2")), (2, ("BAD1",)))
+    )
+    assert sink.write(STREAM, "old", Cursor(0), entries([session_record(), first, second])).dead_letters == 3
+    with closing(open_database(url, readonly=False)) as database:
+        dead_letters.drop(database, dead_letters.letters(database)[:1])
+    # the first record was lost, the second one is polled anew and has other values
+    again = poll_record(1, stocks=[stock("nifty50", MOMENT, name, ltp=7.5) for name in ("BAD1", "BAD2", "BAD3")])
+    written = sink.write(STREAM, "new", Cursor(0), entries([again]))
+    assert (written.rows, written.dead_letters) == (5, 1)
+    assert letters_of(url) == [("new", 1, 0), ("new", 1, 1), ("new", 1, 2), ("old", 3, 0)]
+    with closing(open_database(url, readonly=False)) as database:
+        found = dead_letters.letters(database)
+        assert {(letter.row[3], letter.row[4]) for letter in found} == {("BAD2", 7.5), ("BAD3", 7.5), ("BAD1", 101.05)}
+        assert dead_letters.counted(database) == 3  # the one that was given up stays so
+
+
+def test_sending_a_refused_row_again_never_overwrites_one_that_is_there(url, sink):
+    run(url, REFUSING[url.dialect])
+    refused = [stock("nifty50", MOMENT, name) for name in ("BAD1", "BAD2")]
+    sink.write(STREAM, "old", Cursor(0), entries([session_record(), poll_record(1, stocks=refused)]))
+    with closing(open_database(url, readonly=False)) as database:
+        database.execute("DROP TRIGGER no_bad")
+        newer = [stock("nifty50", MOMENT, "BAD1", ltp=7.5), refused[1]]
+        sink.write(STREAM, "new", Cursor(0), entries([poll_record(1, stocks=newer)]))
+        kept, equal = (dead_letters.retry(database, letter) for letter in dead_letters.letters(database))
+        assert (kept.stored, equal.stored) == (False, True)
+        assert "another row with its key is stored" in kept.reason
+        assert dead_letters.counted(database) == 1
+    assert ask(url, "SELECT ltp FROM intraday_stock_prices WHERE symbol = 'BAD1'") == [(7.5,)]
+
+
 def test_rows_refused_while_the_next_day_is_looked_up_are_isolated_too(url, sink):
     run(url, REFUSING[url.dialect])
     rows = [stock("nifty50", MOMENT, f"G{number}.NS") for number in range(1600)]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline import schema
+from pipeline import dead_letters, schema
 from pipeline.dburl import DatabaseUrl
 from pipeline.drain import Drain
 from pipeline.errors import JournalError, SinkRefused
 from pipeline.journal import Journal, JournalReader
+from pipeline.model import Record
+from pipeline.prune import prune_stocks
 from pipeline.sinks import Database, open_database, open_sink
 from pipeline.verify import Report, reconcile
 from pipeline.verify import report as kinds
@@ -235,6 +239,120 @@ def test_rows_of_another_journal_of_the_stream_are_told_apart(journal, url, tmp_
     report = checked(journal, url)
     assert report.agrees, report.as_json()
     assert set(counts(report, "2026-11-25")) == {kinds.FOREIGN}
+
+
+def test_a_row_too_many_is_found_after_a_rotation_too(journal, url):
+    """A journal that was replaced leaves its cursor behind: that explains no row of a poll that the new one has."""
+    journaled(journal, whole_day())
+    drained(journal.directory, url)
+    journal.rotate("the test wants it")
+    drained(journal.directory, url)
+    assert checked(journal, url).agrees
+    change(url, "INSERT INTO pipeline_member VALUES ('nifty50', ?, 'BOGUS.NS', '', 'Odd', '')", (DAY,))
+    bogus = "INSERT INTO intraday_stock_prices (universe, trade_date, poll_time, symbol, status) VALUES (?, ?, ?, ?, ?)"
+    change(url, bogus, ("nifty50", DAY, f"{DAY} 09:40:00", "BOGUS.NS", "ADVANCE"))
+    report = checked(journal, url)
+    assert not report.agrees
+    assert counts(report) == {kinds.EXTRA: 2}
+
+
+def test_a_poll_that_a_lost_journal_had_taken_stands_and_is_told_apart(journal, url, tmp_path):
+    lost = Journal.open(tmp_path / "lost", STREAM)
+    journaled(lost, [opening(), poll(0), poll(1)])
+    drained(lost.directory, url)
+    lost.close()
+    journaled(journal, [opening(), skipped(0), skipped(1), *whole_day()[3:]])
+    drained(journal.directory, url)
+    report = checked(journal, url)
+    assert report.agrees, report.as_json()
+    of_two_polls = poll(0).row_count + poll(1).row_count
+    assert counts(report) == {kinds.TAKEN: 2, kinds.FOREIGN: of_two_polls}
+    change(url, "DELETE FROM intraday_advance_decline WHERE poll_time LIKE '%09:20:00'")
+    report = checked(journal, url)
+    assert not report.agrees  # a taken poll without a snapshot is nobody's
+    assert counts(report)[kinds.DIFFERENT] == 1
+
+
+def test_a_live_day_of_another_journal_explains_rows_that_a_recording_does_not(journal, url, tmp_path):
+    live = Journal.open(tmp_path / "live", STREAM)
+    journaled(live, whole_day())
+    drained(live.directory, url)
+    live.close()
+    journaled(journal, whole_day(source="recording:x")[:-1])
+    drained(journal.directory, url)
+    (database,) = checked(journal, url).days[0].databases
+    assert database.agrees, database
+    assert set(database.counts) == {kinds.SUPERSEDED, kinds.FOREIGN}
+
+
+def pruned(url) -> None:
+    with closing(open_database(url, readonly=False)) as database:
+        assert list(prune_stocks(database, AFTER.date(), timedelta(days=1)))
+
+
+def test_of_a_pruned_day_the_rows_that_are_there_are_compared_and_no_more_may_lack_than_were_removed(journal, url):
+    day = whole_day()
+    journaled(journal, day[:4])
+    drained(journal.directory, url)
+    pruned(url)
+    journaled(journal, day[4:])
+    drained(journal.directory, url)
+    report = checked(journal, url)
+    assert report.agrees, report.as_json()
+    assert counts(report) == {kinds.PRUNED: 18}
+    change(url, "UPDATE intraday_stock_prices SET ltp = 1 WHERE symbol = 'S1.NS' AND poll_time LIKE '%09:40:00'")
+    assert counts(checked(journal, url)) == {kinds.PRUNED: 18, kinds.DIFFERENT: 1}
+    change(url, "DELETE FROM intraday_stock_prices WHERE symbol = 'S1.NS' AND poll_time LIKE '%09:40:00'")
+    assert counts(checked(journal, url)) == {kinds.PRUNED: 18, kinds.MISSING: 1}  # db prune removes all of a poll
+    change(url, "DELETE FROM intraday_stock_prices")
+    report = checked(journal, url)
+    assert not report.agrees
+    assert counts(report) == {kinds.PRUNED: 18, kinds.MISSING: 18}
+
+
+def test_a_replay_brings_pruned_rows_back_and_the_next_prune_removes_them(journal, url):
+    journaled(journal, whole_day())
+    drained(journal.directory, url)
+    pruned(url)
+    journal.rotate("the test wants it")
+    drained(journal.directory, url)
+    report = checked(journal, url)
+    assert report.agrees, report.as_json()
+    assert counts(report) == {}
+    pruned(url)
+    assert counts(checked(journal, url)) == {kinds.PRUNED: 36}
+
+
+def with_value(record: Record, place: int, column: int, value: object) -> Record:
+    """The record with one value of one stock row replaced."""
+    rows = list(record.tables["intraday_stock_prices"])
+    rows[place] = (*rows[place][:column], value, *rows[place][column + 1 :])
+    return replace(record, tables={**record.tables, "intraday_stock_prices": rows})
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [(2, None), (2, "soon"), (2, 7), (3, None), (3, 5), (3, "x" * 200), (4, [1]), (4, float("nan")), (8, "abc")],
+)
+def test_a_row_that_no_database_takes_is_a_letter_then_dropped_and_missing_without_either(journal, url, column, value):
+    journaled(journal, [opening(), with_value(poll(0), 2, column, value)])
+    drained(journal.directory, url)
+    assert counts(checked(journal, url)) == {kinds.DEAD: 1}
+    with closing(open_database(url, readonly=False)) as database:
+        dead_letters.drop(database, dead_letters.letters(database))
+        assert dead_letters.counted(database) == len(dead_letters.letters(database)) == 0
+    assert counts(checked(journal, url)) == {kinds.DROPPED: 1}
+    change(url, "DELETE FROM pipeline_dead_letter")
+    assert counts(checked(journal, url)) == {kinds.MISSING: 1}
+
+
+def test_a_row_of_another_poll_than_its_record_is_looked_for_where_it_is_stored(journal, url):
+    moment = polls()[1].strftime("%Y-%m-%d %H:%M:%S")
+    journaled(journal, [opening(), with_value(poll(0), 2, 2, moment)])
+    drained(journal.directory, url)
+    assert counts(checked(journal, url)) == {}
+    change(url, "DELETE FROM intraday_stock_prices WHERE poll_time = ?", (moment,))
+    assert counts(checked(journal, url)) == {kinds.MISSING: 1}
 
 
 def test_a_journal_that_is_not_the_one_of_the_database_is_a_fault(journal, url):
