@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from contextlib import suppress
 
 import click
 
 from pipeline.cli import cli
-from pipeline.errors import EXIT_USAGE, PipelineError
+from pipeline.errors import EXIT_OUTPUT, EXIT_USAGE, PipelineError
 
 
 def main() -> None:
@@ -30,14 +31,31 @@ def _run() -> int:
         return 130
     except click.ClickException as error:
         if isinstance(error, click.UsageError):
-            error.show()
+            with suppress(OSError):
+                error.show()
             return EXIT_USAGE
-        click.echo(f"breadth-pipeline: {error.format_message()}", err=True)
+        _say(error.format_message())
         return error.exit_code
     except PipelineError as error:
-        click.echo(f"breadth-pipeline: {error}", err=True)
+        _say(str(error))
         return error.exit_code
+    except OSError as error:
+        if not _of_output(error):
+            raise
+        _say(f"what there is to say cannot be written: {error.strerror}")
+        return EXIT_OUTPUT
     return code if isinstance(code, int) else 0
+
+
+def _say(message: str) -> None:
+    with suppress(OSError):  # nobody can be told, the exit code stands
+        click.echo(f"breadth-pipeline: {message}", err=True)
+
+
+def _of_output(error: OSError) -> bool:
+    """Whether it was raised by writing to stdout or stderr: a full disk, a terminal that is gone."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_code is click.echo.__code__
 
 
 def _open_streams() -> None:

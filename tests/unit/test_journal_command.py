@@ -16,7 +16,7 @@ from pipeline import schema
 from pipeline.cli.journal import journal as journal_command
 from pipeline.cli.verify import verify
 from pipeline.dburl import DatabaseUrl
-from pipeline.errors import AlreadyRunningError, JournalError, UnfinishedError
+from pipeline.errors import EXIT_OUTPUT, AlreadyRunningError, JournalError, UnfinishedError
 from pipeline.journal import Journal, JournalReader
 from pipeline.lock import InstanceLock
 from tests.unit.days import journaled, whole_day
@@ -139,6 +139,34 @@ def test_prune_refuses_beside_a_running_pipeline_and_without_a_journal(state, tm
     result = ran(journal_command, "prune", "--state-dir", str(tmp_path / "nowhere"))
     assert isinstance(result.exception, JournalError)
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    "command", [("journal", "export"), ("journal", "info", "--json"), ("verify",), ("dead-letter", "list"), ("config",)]
+)
+def test_an_answer_that_cannot_be_written_is_one_line_and_a_code(state, command):
+    words = [sys.executable, "-m", "pipeline", *command, "--state-dir", str(state)]
+
+    def ended(**streams) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(words, check=False, text=True, timeout=60, **{"stderr": subprocess.PIPE, **streams})
+
+    with open("/dev/full", "w") as full:
+        done = ended(stdout=full)
+        assert done.returncode == EXIT_OUTPUT
+        assert done.stderr == "breadth-pipeline: what there is to say cannot be written: No space left on device\n"
+        assert ended(stdout=full, stderr=full).returncode == EXIT_OUTPUT
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = ended(stdout=writing)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_an_error_that_cannot_be_told_keeps_its_code(state):
+    words = [sys.executable, "-m", "pipeline", "journal", "info", "--state-dir"]
+    with open("/dev/full", "w") as full:
+        for more, code in ((["/nowhere"], 69), (["/nowhere", "--nonsense"], 2)):
+            assert subprocess.run([*words, *more], check=False, stderr=full, timeout=60).returncode == code
 
 
 def test_verify_exits_0_only_when_all_agree(state):
