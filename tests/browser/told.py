@@ -69,9 +69,10 @@ def status(
     `troubles`: how often the database had to be asked again.
     """
     opening, *polls = records
-    tally = Tally(sum(1 for _ in session_grid(session, interval_s)))
+    tally = Tally()
     for record in polls:
         tally.remember(record)
+    tally.plan(sum(1 for _ in session_grid(session, interval_s)) - len(polls))
     told = [polled(record, session) for record in polls]
     counts = tally.report()
     last = _columns(polls[-1])
