@@ -15,10 +15,11 @@ from pipeline.model import Entry, Outcome, Record, Row
 from pipeline.sinks.database import Database
 from pipeline.sinks.letters import Letter, put_letters
 from pipeline.sinks.rows import refusals
-from pipeline.tables import POLL, SESSION, TABLES, Table
+from pipeline.tables import MEMBER, POLL, SNAPSHOT, STOCK, TABLES, Table
 from pipeline.wire import decode
 
 RECORDED = "recording:"
+_DAY = "universe = ? AND trade_date = ?"
 LOT_ROWS = 1500
 """Rows gathered before they are sent: large enough for few statements, small enough to overlap with decoding."""
 
@@ -83,18 +84,20 @@ class Batch:
         return replace(self._written, dead_letters=put_letters(self._database, self._letters))
 
     def _take(self, seq: int, record: Record) -> None:
+        day = (record.universe, record.trade_date)
         stored = self._stored_source(record)
         recorded = record.source.startswith(RECORDED)
         if stored is not None and recorded and not stored.startswith(RECORDED):
             self._written = replace(self._written, superseded=self._written.superseded + 1)
             return
         if stored is not None and not recorded and stored.startswith(RECORDED):
-            self._remove_day(record.universe, record.trade_date)
+            self._remove_day(*day)
         if record.tables.keys() == {POLL.name} and self._was_taken(record.tables[POLL.name]):
             self._written = replace(self._written, superseded=self._written.superseded + 1)
             return
-        if SESSION.name in record.tables:
-            self._sources[record.universe, record.trade_date] = record.source
+        self._sources[day] = record.source
+        if MEMBER.name in record.tables:
+            self._remove_former_members(day, record.tables[MEMBER.name])
         for name, rows in record.tables.items():
             if name not in TABLES:
                 raise SinkSchemaError(f"record {record.key!r} fills table {name!r}, unknown here: upgrade this release")
@@ -108,19 +111,27 @@ class Batch:
         self._flush()
         self._settle()
         for name in TABLES:
-            self._database.execute(f"DELETE FROM {name} WHERE universe = ? AND trade_date = ?", (universe, trade_date))
-        self._sources[universe, trade_date] = None
+            self._database.execute(f"DELETE FROM {name} WHERE {_DAY}", (universe, trade_date))
+
+    def _remove_former_members(self, day: tuple[str, str], rows: Sequence[Row]) -> None:
+        """A day's members are those of its newest session record, as the journal numbers them.
+
+        One by one: a session record is rare, a member that left rarer, and without one nothing is locked or deleted.
+        """
+        self._flush()
+        self._settle()
+        present = {row[2] for row in rows if len(row) == len(MEMBER.columns)}
+        for (symbol,) in self._database.query(f"SELECT symbol FROM {MEMBER.name} WHERE {_DAY}", day):
+            if symbol not in present:
+                self._database.execute(f"DELETE FROM {MEMBER.name} WHERE {_DAY} AND symbol = ?", (*day, symbol))
 
     def _stored_source(self, record: Record) -> str | None:
         """Who filled the record's day, as far as this transaction sees; None when nobody did."""
         day = (record.universe, record.trade_date)
         if day not in self._sources:
             self._settle()  # else the question would be answered with the refusal of the lot under way
-            found = self._database.query(
-                f"SELECT source FROM pipeline_session WHERE universe = ? AND trade_date = ?{self._database.for_update}",
-                day,
-            )
-            self._sources[day] = found[0][0] if found else None
+            thorough = record.source.startswith(RECORDED)
+            self._sources[day] = day_source(self._database, *day, self._database.for_update, thorough=thorough)
         return self._sources[day]
 
     def _was_taken(self, rows: Sequence[Row]) -> bool:
@@ -209,3 +220,21 @@ class Batch:
         origin = origins[bisect_right(origins, place, key=lambda origin: origin.first) - 1]
         row_no = place - origin.first
         return Letter(self._stream, self._journal_id, origin.seq, table.name, row_no, reason, origin.source, row)
+
+
+def day_source(
+    database: Database, universe: str, trade_date: str, suffix: str = "", *, thorough: bool = True
+) -> str | None:
+    """Who filled a day: the source of its session, else of its rows; None for an empty day. `suffix` ends each SELECT.
+
+    Adopted rows and those of the Python API have no session: a recording, which must not overwrite them, has to look
+    at the rows (`thorough`), in the first batch of its day only. Stock rows do not say whose they are; without a
+    snapshot they are not a recording's.
+    """
+    day = (universe, trade_date)
+    found = database.query(f"SELECT source FROM pipeline_session WHERE {_DAY}{suffix}", day)
+    if not found and thorough:
+        live_first = f"ORDER BY source LIKE '{RECORDED}%' LIMIT 1"
+        found = database.query(f"SELECT source FROM {SNAPSHOT.name} WHERE {_DAY} {live_first}{suffix}", day)
+        found = found or database.query(f"SELECT 'unknown' FROM {STOCK.name} WHERE {_DAY} LIMIT 1{suffix}", day)
+    return str(found[0][0]) if found else None

@@ -9,8 +9,9 @@ from typing import Any
 from pipeline.journal import Identity, JournalReader
 from pipeline.model import Outcome, Row
 from pipeline.sinks import Database
+from pipeline.sinks.batch import day_source
 from pipeline.sinks.letters import DROPPED
-from pipeline.tables import POLL, SESSION, SNAPSHOT, STOCK, TABLES, Table
+from pipeline.tables import MEMBER, POLL, SESSION, SNAPSHOT, STOCK, TABLES, Table
 from pipeline.verify import report
 from pipeline.verify.content import HASH_BYTES, Key, by_key, content_hash, difference
 from pipeline.verify.expected import WHOLE_DAY, Origin, by_poll
@@ -74,8 +75,8 @@ class DayOfDatabase:
             "SELECT COUNT(*) FROM pipeline_dead_letter WHERE stream = ? AND journal_id = ?", owned
         )
         self._pruned = self._number(f"SELECT SUM(rows_removed) FROM pipeline_pruned WHERE {_DAY}", self._day)
-        owner = database.query(f"SELECT source FROM pipeline_session WHERE {_DAY}", self._day)
-        self._live = bool(owner) and not str(owner[0][0]).startswith(RECORDED)
+        owner = day_source(database, *self._day)
+        self._live = owner is not None and not owner.startswith(RECORDED)
         self.poll_times = self._poll_times()
 
     def compare(self, poll_time: str, expected: Mapping[str, Sequence[tuple[Row, Origin]]], *, gone: bool) -> None:
@@ -125,7 +126,12 @@ class DayOfDatabase:
             return
         unstored = [key for key in wanted if key not in found]
         unequal = [key for key in wanted if key in found and wanted[key] != found[key]]
+        extra = [key for key in found if key not in wanted]
         late = [key for key in (*unstored, *unequal) if seqs[key] > self._cursor]
+        if table is MEMBER and any(
+            seq > self._cursor for seq in seqs.values()
+        ):  # the list that removes them is to come
+            late, extra = late + extra, []
         self._say(report.PENDING, table, poll_time, late, f"the database has the journal up to {self._cursor}")
         hashes = f"journal {ours}, database {theirs}"
         absent = [key for key in unstored if seqs[key] <= self._cursor]
@@ -134,7 +140,7 @@ class DayOfDatabase:
         wrong = [key for key in unequal if seqs[key] <= self._cursor]
         shown = difference(table, wanted[wrong[0]], found[wrong[0]]) if wrong else ""
         self._say(report.DIFFERENT, table, poll_time, wrong, f"{shown}; {hashes}")
-        self._say(surplus, table, poll_time, [key for key in found if key not in wanted], hashes)
+        self._say(surplus, table, poll_time, extra, hashes)
 
     def _wanted(
         self,
@@ -143,15 +149,22 @@ class DayOfDatabase:
         expected: Sequence[tuple[Row, Origin]],
         letters: Mapping[tuple[int, str, int], bool],
     ) -> tuple[dict[Key, Row], dict[Key, int]]:
-        """The rows that should be here and the record each came from; the last of several with one key stands."""
+        """The rows that should be here and the record each came from; the last of several with one key stands.
+
+        Members are those of the newest record that has any.
+        """
         wanted: dict[Key, Row] = {}
         seqs: dict[Key, int] = {}
         dead: list[Key] = []
         dropped: list[Key] = []
         outranked: list[Key] = []
+        standing = [origin.seq for _, origin in expected if not self._outranked(origin)] if table is MEMBER else []
+        oldest = max(standing, default=0)
         for row, origin in expected:
             if self._outranked(origin):
                 outranked.append(tuple(row[: len(table.key)]))
+            elif origin.seq < oldest:
+                continue
             elif (origin.seq, table.name, origin.row_no) in letters:
                 given_up = letters[origin.seq, table.name, origin.row_no]
                 (dropped if given_up else dead).append(tuple(row[: len(table.key)]))

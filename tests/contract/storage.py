@@ -64,8 +64,13 @@ def session_row(universe: str, source: str, day: str = DAY) -> Row:
     return (universe, day, "Asia/Kolkata", f"{day} 09:15:00", f"{day} 15:30:00", 300, source)
 
 
-def session_record(universe: str = "nifty50", source: str = "yahoo", day: str = DAY) -> Record:
-    members = [(universe, day, f"S{number}.NS", f"Stock {number} é", "Banks") for number in range(3)]
+def session_record(
+    universe: str = "nifty50",
+    source: str = "yahoo",
+    day: str = DAY,
+    symbols: Sequence[str] = ("S0.NS", "S1.NS", "S2.NS"),
+) -> Record:
+    members = [(universe, day, symbol, f"Stock {symbol} é", "Banks") for symbol in symbols]
     tables = {SESSION.name: [session_row(universe, source, day)], MEMBER.name: members}
     return Record(f"{universe}|{day}|session:x|{source}", universe, day, source, tables)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import threading
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from pipeline.errors import CursorMoved, SinkError, SinkRefused, SinkSchemaError
 from pipeline.model import Cursor
 from pipeline.sinks import ADAPTERS, mysql, open_database, open_sink
 from pipeline.sinks.mysql import MysqlDatabase
-from pipeline.tables import STOCK, TABLES
+from pipeline.tables import SNAPSHOT, STOCK, TABLES
 from tests.contract.storage import (
     DAY,
     JOURNAL,
@@ -286,6 +287,66 @@ def test_a_poll_that_was_not_taken_never_overwrites_one_that_was(url, sink):
     written = sink.write(STREAM, "third", Cursor(0), batch)
     assert (written.superseded, written.records) == (1, 3)
     assert ask(url, "SELECT outcome FROM pipeline_poll ORDER BY poll_time") == [("taken",)] * 3
+
+
+def _seeded_day(universe="nifty50"):
+    """A day as adoption leaves it: snapshots and stocks, no session."""
+    record = poll_record(1, source="seed", stocks=[stock(universe, MOMENT, "LIVE.NS")])
+    return replace(record, tables={name: record.tables[name] for name in (SNAPSHOT.name, STOCK.name)})
+
+
+def _logged_stock():
+    """A single stock update of the Python API: not even a snapshot."""
+    record = poll_record(1, source="api", stocks=[stock("nifty50", MOMENT, "LIVE.NS")])
+    return replace(record, tables={STOCK.name: record.tables[STOCK.name]})
+
+
+@pytest.mark.parametrize("live", [_seeded_day, _logged_stock])
+def test_recording_never_overwrites_live_rows_of_a_day_without_a_session(url, sink, live):
+    sink.write(STREAM, "live", Cursor(0), entries([live()]))
+    before = contents(url)
+    played = "recording:day"
+    batch = entries([session_record(source=played), poll_record(1, source=played), poll_record(2, source=played)])
+    first = sink.write(STREAM, "played", Cursor(0), batch[:2])
+    second = sink.write(STREAM, "played", cursor_at(batch[:2]), batch[2:])
+    assert (first.superseded, second.superseded) == (2, 1)
+    assert contents(url) == before
+
+
+def test_live_rows_of_a_day_that_a_recording_is_filling_stand_from_then_on(url, sink):
+    played = "recording:day"
+    batch = entries([session_record(source=played), poll_record(1, source=played), poll_record(2, source=played)])
+    sink.write(STREAM, "played", Cursor(0), batch[:2])
+    sink.write(STREAM, "live", Cursor(0), entries([_logged_stock()]))
+    assert sink.write(STREAM, "played", cursor_at(batch[:2]), batch[2:]).superseded == 1
+    assert ask(url, "SELECT symbol FROM intraday_stock_prices") == [("LIVE.NS",)]
+
+
+def _members(url):
+    return [symbol for (symbol,) in ask(url, "SELECT symbol FROM pipeline_member ORDER BY symbol")]
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one transaction", "in two"])
+def test_members_of_a_day_are_those_of_its_newest_session_record(url, sink, at_once):
+    def listed(*symbols, day=DAY):
+        return session_record(day=day, symbols=symbols)
+
+    batch = entries(
+        [
+            listed("Y.NS", day="2026-11-25"),
+            listed("A.NS", "B.NS", "C.NS", "D.NS"),
+            poll_record(1),
+            listed("E.NS", "C.NS"),
+            poll_record(2),
+        ]
+    )
+    for part in [batch] if at_once else [batch[:3], batch[3:]]:
+        sink.write(STREAM, JOURNAL, sink.locate(STREAM, JOURNAL), part)
+    assert _members(url) == ["C.NS", "E.NS", "Y.NS"], "and another day's are its own"
+    before = contents(url)
+    for part in (batch[:3], batch[3:]):  # all of it once more, under a new journal: the older list comes first again
+        sink.write(STREAM, "journal-2", sink.locate(STREAM, "journal-2"), part)
+    assert contents(url) == before
 
 
 HOSTILE = [

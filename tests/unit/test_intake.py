@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,7 +12,8 @@ from pipeline.clock import SystemClock
 from pipeline.errors import JournalFullError
 from pipeline.intake import Intake
 from pipeline.journal import Journal
-from tests.unit.journals import STREAM, record
+from tests.unit.days import opening, session
+from tests.unit.journals import STREAM, contents, record
 
 
 @pytest.fixture
@@ -45,3 +48,15 @@ def test_words_of_the_supervisor_do_not_end_the_fetcher_while_its_disk_is_full(i
     assert intake.append(record(3))
     assert intake.report()["journal"]["last_seq"] == 4
     assert caplog.text.count("polls wait in memory") == caplog.text.count("there is room again") == 1
+
+
+def test_a_session_is_journaled_once_and_again_when_another_came_between(intake, tmp_path):
+    first = opening()
+    other = replace(first, key=first.key.replace("session:", "session:2"), tables={})
+    for each in (first, first, other, other, first, first, other, first):
+        intake.append_session(each)
+    found = contents(tmp_path / "state")
+    assert [each.tables for each in found] == [first.tables, {}, first.tables, {}, first.tables]
+    past = intake.past("nifty50", session(), "yahoo", datetime.now(UTC), lambda _: None)
+    assert past.begun
+    assert not past.known

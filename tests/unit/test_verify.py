@@ -17,6 +17,7 @@ from pipeline.journal import Journal, JournalReader
 from pipeline.model import Record
 from pipeline.prune import prune_stocks
 from pipeline.sinks import Database, open_database, open_sink
+from pipeline.tables import MEMBER
 from pipeline.verify import Report, reconcile
 from pipeline.verify import report as kinds
 from tests.unit.days import AFTER, journaled, opening, poll, polls, skipped, whole_day, with_symbol
@@ -227,6 +228,41 @@ def test_a_recording_outranked_by_a_live_run_is_accounted_for(journal, url):
     live, recorded = sorted(report.days[0].plans, key=lambda plan: plan.source, reverse=True)
     assert (live.source, live.agrees) == ("yahoo", True)
     assert recorded.planned == 6  # a recording's first poll is one interval after its start
+
+
+def test_a_recording_of_a_day_that_the_python_api_filled_is_accounted_for(journal, url):
+    change(
+        url,
+        "INSERT INTO intraday_stock_prices (universe, trade_date, poll_time, symbol, status) "
+        "VALUES ('nifty50', ?, ?, 'A.NS', 'NO_QUOTE')",
+        (DAY, f"{DAY} 10:00:01"),
+    )
+    journaled(journal, whole_day(source="recording:x"))
+    drained(journal.directory, url)
+    found = counts(checked(journal, url))
+    assert found[kinds.SUPERSEDED] == sum(each.row_count for each in whole_day())
+    assert not {kinds.MISSING, kinds.DIFFERENT} & found.keys()
+
+
+def test_members_are_held_against_the_newest_list(journal, url):
+    first, *taken = whole_day()
+    fewer = replace(
+        first,
+        key=first.key.replace("session:", "session:2"),
+        tables={**first.tables, MEMBER.name: first.tables[MEMBER.name][1:]},
+    )
+    journaled(journal, [first, *taken])
+    drained(journal.directory, url)
+    journaled(journal, [fewer])
+    assert counts(checked(journal, url)) == {kinds.PENDING: 1}
+    drained(journal.directory, url)
+    assert checked(journal, url).agrees
+    change(
+        url,
+        "INSERT INTO pipeline_member (universe, trade_date, symbol, name, sector) VALUES (?, ?, ?, ?, ?)",
+        first.tables[MEMBER.name][0],
+    )
+    assert counts(checked(journal, url)) == {kinds.EXTRA: 1}
 
 
 def test_rows_of_another_journal_of_the_stream_are_told_apart(journal, url, tmp_path):
