@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -138,7 +138,10 @@ def number(value: Any) -> float | None:
     """A finite float, or None for null, text, NaN and infinities."""
     if type(value) is not float and (isinstance(value, bool) or not isinstance(value, Real | Decimal)):
         return None
-    found = float(value)
+    try:
+        found = float(value)
+    except (ArithmeticError, ValueError):  # beyond every float, a signalling NaN
+        return None
     return found if math.isfinite(found) else None
 
 
@@ -152,22 +155,22 @@ def moment(value: Any) -> datetime | None:
     """A datetime of a datetime, pandas Timestamp, ISO text or epoch seconds; None for anything else, NaT and NaN."""
     if value is None or isinstance(value, bool) or _is_missing(value):
         return None
-    if isinstance(value, datetime):
-        plain: Any = getattr(value, "to_pydatetime", None)
-        return plain(warn=False) if plain else value
     if isinstance(value, Real):
-        seconds = float(value)
+        seconds = number(value) or 0.0
         seconds = seconds / 1000 if abs(seconds) >= _MILLISECONDS_FROM else seconds
         return datetime.fromtimestamp(seconds, UTC) if 0 < seconds < _MILLISECONDS_FROM else None
     try:
-        return datetime.fromisoformat(str(value)[:32])
+        found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value)[:32])
     except ValueError:
         return None
+    plain: Any = getattr(found, "to_pydatetime", None)
+    found = plain(warn=False) if plain else found
+    return found if MINYEAR < found.year < MAXYEAR else None  # at the ends no zone could be applied
 
 
 def _is_missing(value: Any) -> bool:
     """NaN and NaT differ from themselves; pandas' NA has no truth."""
     try:
         return bool(value != value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, ArithmeticError):
         return True

@@ -38,11 +38,18 @@ _SESSION = Session(date(2000, 1, 3), datetime(2000, 1, 3, tzinfo=_UTC), datetime
 def snapshot_record(
     universe: str, poll_time: datetime, breadth: Mapping[str, Any], stocks: Sequence[StockStatus]
 ) -> Record:
-    """The record of `log_breadth_snapshot`; `poll_time` aware, in the exchange's zone. Raises UsageError: no counts."""
+    """The record of `log_breadth_snapshot`; `poll_time` aware, in the exchange's zone. Raises UsageError: no counts.
+
+    Without a count and without a price it is a failed poll: never a snapshot of nothing.
+    """
     key = _key(universe, poll_time)
     statuses = _statuses(stocks)
     measured = _measured(breadth, stocks, statuses)
     priced = [stock for stock in stocks if stock.ltp is not None]
+    name = f"{universe}|{key[1]}|{key[2]}|{SOURCE}"
+    if not priced and not measured.total_stocks:
+        failed = (*key, Outcome.FAILED.value, "no symbol has a price", 0, 0)
+        return Record(name, universe, key[1], SOURCE, {tables.POLL.name: [failed]})
     stated = [local_text(local(stock.timestamp, _zone(poll_time))) for stock in priced if stock.stated]
     provenance = (None, None, None, None, max(stated, default=None), SOURCE, utc_text(datetime.now(UTC)))
     rows: dict[str, list[Row]] = {
@@ -51,7 +58,7 @@ def snapshot_record(
     }
     if priced:
         rows[tables.STOCK.name] = [_stock_row(key, stock, statuses[stock.symbol], poll_time) for stock in priced]
-    return Record(f"{universe}|{key[1]}|{key[2]}|{SOURCE}", universe, key[1], SOURCE, rows)
+    return Record(name, universe, key[1], SOURCE, rows)
 
 
 def stock_record(universe: str, poll_time: datetime, stock: StockStatus, change_pct: Any) -> Record:

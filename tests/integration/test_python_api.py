@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pipeline.api.calculator import IntradayAdvDeclCalculator
 from pipeline.api.fetcher import RealTimeDataFetcher
 from pipeline.api.logger import AsyncDataLogger
 from pipeline.dburl import DatabaseUrl
@@ -182,7 +183,7 @@ def test_a_killed_writer_is_replaced_and_nothing_is_lost(environment, caplog):
         for n in range(3):
             victim = until(lambda: logger._running.child.alive and logger._running.child.pid)
             os.kill(victim, signal.SIGKILL)
-            logger.log_breadth_snapshot({"advances": n, "declines": 0, "unchanged": 0})
+            logger.log_breadth_snapshot({"advances": 1 + n, "declines": 0, "unchanged": 0})
             until(lambda victim=victim: logger._running.child.pid != victim)
         until(lambda: logger.get_stats()["queue_size"] == 0)
         stats = logger.get_stats()
@@ -252,6 +253,18 @@ def test_calls_that_cannot_be_stored_say_so_in_one_line(environment):
         with pytest.raises(UsageError, match="no usable price"):
             logger.log_stock_update("A.NS", float("nan"), 1, 0, 0, None)
         assert logger.get_stats()["records_logged"] == 0
+
+
+def test_without_a_network_there_is_a_failed_poll_and_no_snapshot(environment):
+    fetcher = RealTimeDataFetcher(max_retries=1, yahoo_url=f"http://127.0.0.1:{free_port()}")
+    calculator = IntradayAdvDeclCalculator()
+    with fetcher, AsyncDataLogger(db_url="sqlite:///x.db") as logger:
+        data = fetcher.fetch_realtime_data(SYMBOLS)
+        calculator.update_batch(data)
+        logger.log_breadth_snapshot(calculator.calculate_breadth(), data)
+        assert logger.get_stats()["records_logged"] == 0
+    assert rows("sqlite:///x.db", "SELECT outcome FROM pipeline_poll") == [("failed",)]
+    assert rows("sqlite:///x.db", "SELECT COUNT(*) FROM intraday_advance_decline") == [(0,)]
 
 
 def test_hostile_names_and_bad_rows_are_data_and_do_not_stop_the_rest(environment):

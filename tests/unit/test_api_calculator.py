@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 from pipeline import IntradayAdvDeclCalculator
 from pipeline.api.issue import ZONES, stock_status
 from pipeline.api.rows import SOURCE, snapshot_record, stock_record
-from pipeline.tables import SNAPSHOT, STOCK
+from pipeline.tables import POLL, SNAPSHOT, STOCK
 
 NOW = datetime(2026, 11, 26, 5, 0, tzinfo=UTC)
 TODAY = datetime(2026, 11, 26, 10, 29)
@@ -145,3 +146,32 @@ def test_a_stock_record_computes_the_change_and_keeps_the_callers_without_a_refe
     row = row_of(stock_record("api", at, bare, 1.5), STOCK)
     assert (row["change_amt"], row["change_pct"], row["status"], row["volume"]) == (None, 1.5, "NO_REFERENCE", None)
     assert row["data_timestamp"] is None
+
+
+def test_a_snapshot_of_nothing_is_a_failed_poll():
+    nothing = IntradayAdvDeclCalculator(clock=Clock()).calculate_breadth()
+    at = NOW.astimezone(ZONES["NSE"])
+    unpriced = [stock_status("A.NS", {"ltp": None, "prev_close": 100}, NOW)]
+    for stocks in ([], unpriced):
+        record = snapshot_record("api", at, nothing, stocks)
+        assert dict(record.tables) == {
+            POLL.name: [("api", "2026-11-26", "2026-11-26 10:30:00", "failed", "no symbol has a price", 0, 0)]
+        }
+    before_the_open = [stock_status("A.NS", {"ltp": 100, "prev_close": 100, "volume": 0}, NOW)]
+    assert SNAPSHOT.name in snapshot_record("api", at, nothing, before_the_open).tables
+    assert SNAPSHOT.name in snapshot_record("api", at, {"advances": 1, "declines": 0, "unchanged": 0}, []).tables
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), Decimal("sNaN")])
+def test_numbers_that_are_none_are_no_trouble(value):
+    found = stock_status("A.NS", {"ltp": value, "prev_close": value, "volume": value, "timestamp": value}, NOW)
+    assert (found.ltp, found.prev_close, found.volume_stated, found.stated) == (None, None, False, False)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_date_that_no_exchange_knows_is_no_timestamp(text):
+    stocks = [stock_status(symbol, {**stock(101, 100), "timestamp": text}, NOW) for symbol in ("A.NS", "AAPL")]
+    record = snapshot_record(
+        "api", NOW.astimezone(ZONES["NSE"]), {"advances": 2, "declines": 0, "unchanged": 0}, stocks
+    )
+    assert [row[-1] for row in record.tables[STOCK.name]] == [None, None]
