@@ -1,7 +1,8 @@
 """Which seconds of which universe are taken, for all programs that log into one database from this machine. Layer 4.
 
 A snapshot needs a second of its own; stock updates share one as long as their symbols differ. Claims are lines
-appended to a file under a lock; each program reads only what others have added since. The file only prevents that two
+appended to a file under a lock; each program reads only what others have added since. Its first line names the
+generation: when it has changed, the file was written anew and is read from its start. The file only prevents that two
 rows meet in one key; a lost line loses no data.
 """
 
@@ -21,7 +22,8 @@ from pipeline.session import local_text
 FILE = "seconds"
 _LOCK_WAIT_S = 1.0
 _RETRY_S = 0.002
-_LARGEST_BYTES = 1024 * 1024
+_FIRST_TRIM_BYTES = 1024 * 1024
+_GENERATION_BYTES = 21
 _SECOND = timedelta(seconds=1)
 _SNAPSHOT = ""
 
@@ -33,8 +35,9 @@ class Seconds:
         self._path = directory / FILE
         self._taken: dict[tuple[str, str], set[str]] = {}
         self._given: dict[tuple[str, str | None], datetime] = {}
+        self._generation = b""
         self._offset = 0
-        self._inode = 0
+        self._trim_at = _FIRST_TRIM_BYTES
 
     def claim(self, universe: str, wanted: datetime, symbol: str | None) -> datetime:
         """The first free second from `wanted` (exchange-local) on: for a snapshot, or for an update of `symbol`."""
@@ -73,9 +76,12 @@ class Seconds:
 
     def _read(self, descriptor: int) -> None:
         """Takes in the lines that were added since."""
-        inode, size = os.fstat(descriptor).st_ino, os.fstat(descriptor).st_size
-        if inode != self._inode or size < self._offset:
-            self._taken, self._offset, self._inode = {}, 0, inode
+        generation = os.pread(descriptor, _GENERATION_BYTES, 0)
+        if not generation:
+            generation = _begin(descriptor)
+        if generation != self._generation:
+            self._taken, self._offset, self._generation = {}, 0, generation
+        size = os.fstat(descriptor).st_size
         data = os.pread(descriptor, max(0, size - self._offset), self._offset)
         for line in data.decode("utf-8", "replace").splitlines():
             self._note(line)
@@ -87,17 +93,26 @@ class Seconds:
             self._taken.setdefault((parts[0], parts[1]), set()).add(parts[2])
 
     def _trim(self, descriptor: int, now: datetime) -> None:
-        """Forgets seconds that have passed, when the file has grown large."""
+        """Forgets seconds that have passed in every zone, each time the file has doubled: a day may be large."""
         self._offset = os.fstat(descriptor).st_size
-        if self._offset < _LARGEST_BYTES:
+        if self._offset < self._trim_at:
             return
         oldest = local_text(now - timedelta(hours=25))
         self._taken = {key: symbols for key, symbols in self._taken.items() if key[1] >= oldest}
         os.ftruncate(descriptor, 0)
+        self._generation = _begin(descriptor)
         for (universe, second), symbols in self._taken.items():
             lines = "".join(f"{universe}\t{second}\t{symbol}\n" for symbol in symbols)
             os.write(descriptor, lines.encode())
         self._offset = os.fstat(descriptor).st_size
+        self._trim_at = max(_FIRST_TRIM_BYTES, 2 * self._offset)
+
+
+def _begin(descriptor: int) -> bytes:
+    """Writes the first line of an empty file."""
+    generation = b"%020d\n" % time.time_ns()
+    os.write(descriptor, generation)
+    return generation
 
 
 def _try_lock(descriptor: int) -> bool:
