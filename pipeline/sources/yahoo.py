@@ -1,8 +1,9 @@
 """Yahoo Finance as a source: quotes of a universe in lists over v7, asked by a few threads. Layer 2, fetcher process.
 
 A poll asks in lists, asks a second time for what did not come, in shorter lists, as far as its deadline allows, and
-stops: every symbol ends as a quote, as bad with a reason, or as missing. It never raises for trouble of network or
-data, never sleeps past its deadline, and is used by the process that made it.
+stops: every symbol ends as a quote, as bad with a reason, or as missing. One that Yahoo keeps leaving out rests: it is
+asked for now and then, in the ordinary lists, and never twice in a poll. The source never raises for trouble of network
+or data, never sleeps past its deadline, and is used by the process that made it.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from pipeline.model import Answer
 from pipeline.sources.pacing import ListLength, Pacer
@@ -25,16 +26,34 @@ from pipeline.symbols import symbol_problem
 RATE_PER_S = 5.0
 BURST = 20
 REQUEST_TIMEOUT_S = 10.0
-MISSING_AFTER = 3
+MISSING_POLLS, MISSING_FOR = 3, timedelta(minutes=1)
+"""A symbol that is left out of so many polls in a row, over at least so long, rests."""
+REST = timedelta(minutes=5)
+"""A resting symbol is asked for again after so long."""
 _SECOND_ASK_MOST = 20
 _FIRST_ASK_SHARE = 0.6
 _MARGIN_S = 0.2
 _OK, _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY = 200, 401, 403, 429
 
 
+@dataclass(slots=True)
+class _Absence:
+    """What became of a symbol since it was last seen. Instants are the polls'."""
+
+    since: datetime
+    asked: datetime
+    polls: int = 0
+
+    @property
+    def rests(self) -> bool:
+        return self.polls >= MISSING_POLLS and self.asked - self.since >= MISSING_FOR
+
+    def is_due(self, instant: datetime) -> bool:
+        return not (self.rests and timedelta(0) <= instant - self.asked < REST)
+
+
 class YahooSource:
-    """See `sources.Source`. `batch`: the lists' first length; `missing_after`: polls until a symbol that never comes
-    is asked for once a session only."""
+    """See `sources.Source`. `batch`: the lists' first length."""
 
     name = "yahoo"
     live = True
@@ -48,14 +67,12 @@ class YahooSource:
         rate_per_s: float = RATE_PER_S,
         burst: int = BURST,
         request_timeout_s: float = REQUEST_TIMEOUT_S,
-        missing_after: int = MISSING_AFTER,
     ) -> None:
         self._base_url, self._threads = base_url, threads
-        self._request_timeout_s, self._missing_after = request_timeout_s, missing_after
+        self._request_timeout_s = request_timeout_s
         self.lists = ListLength(batch)
         self.pacer = Pacer(rate_per_s, burst)
-        self._missed: Counter[str] = Counter()
-        self._dormant: dict[str, date] = {}
+        self._absent: dict[str, _Absence] = {}
         self._one_poll = threading.Lock()
         self._retired_sent = 0
         self._connect()
@@ -67,12 +84,13 @@ class YahooSource:
                 self._connect()
             asked = [*([index] if index else []), *symbols]
             bad = {symbol: f"symbol {problem}" for symbol in asked if (problem := symbol_problem(symbol))}
-            due = [s for s in dict.fromkeys(asked) if s not in bad and self._dormant.get(s) != instant.date()]
+            due = [s for s in dict.fromkeys(asked) if s not in bad and self._is_due(s, instant)]
             poll = self._ask(due, deadline)
             if poll.struck == 0 and poll.answered:
                 self.pacer.worked()
-            self._remember_missing(poll, due, instant.date())
+            self._remember_missing(poll, due, instant)
             poll.bad.update(bad)
+            poll.resting = sum(map(self._rests, dict.fromkeys(symbols)))
             return poll.answer(symbols, index, self.pacer.pause_left_s())
 
     def close(self) -> None:
@@ -95,7 +113,7 @@ class YahooSource:
         poll = Poll()
         poll.put(chunks(symbols, self.lists.length))
         self._run(poll, last_call, min(self._request_timeout_s, _FIRST_ASK_SHARE * left_s))
-        left = poll.left(symbols)
+        left = [symbol for symbol in poll.left(symbols) if not self._rests(symbol)]
         if left and poll.worth_asking_again and time.monotonic() < last_call:
             poll.start_second_pass()
             poll.put(chunks(left, max(1, min(_SECOND_ASK_MOST, self.lists.length // 2))))
@@ -155,16 +173,23 @@ class YahooSource:
         elif poll.answered and not poll.failures and not poll.struck and not poll.left(left):
             self.lists.clean_poll()
 
-    def _remember_missing(self, poll: Poll, due: Sequence[str], session_date: date) -> None:
-        """Symbols that Yahoo left out in too many polls in a row sleep until the next session."""
+    def _is_due(self, symbol: str, instant: datetime) -> bool:
+        absence = self._absent.get(symbol)
+        return absence is None or absence.is_due(instant)
+
+    def _rests(self, symbol: str) -> bool:
+        absence = self._absent.get(symbol)
+        return absence is not None and absence.rests
+
+    def _remember_missing(self, poll: Poll, due: Sequence[str], instant: datetime) -> None:
+        """Counts the polls that left a symbol out; one of which nothing is known (an outage) is no such poll."""
         for symbol in due:
             if symbol in poll.quotes or symbol in poll.bad:
-                self._missed.pop(symbol, None)
-                self._dormant.pop(symbol, None)
-            elif symbol in poll.left_out:
-                self._missed[symbol] += 1
-                if self._missed[symbol] >= self._missing_after:
-                    self._dormant[symbol] = session_date
+                self._absent.pop(symbol, None)
+            elif symbol in poll.left_out or symbol in self._absent:
+                absence = self._absent.setdefault(symbol, _Absence(instant, instant))
+                absence.asked = instant
+                absence.polls += symbol in poll.left_out
 
 
 def open_yahoo(

@@ -24,6 +24,8 @@ def chunks(symbols: Sequence[str], length: int) -> list[list[str]]:
 class Poll:
     """`quotes`, `bad`: by the symbol that came back. `left_out`: what whole answers did not mention.
 
+    `resting`: symbols that are missing so long that they are asked for now and then only.
+
     `failures`: {reason: lists}. `answered`: lists with an answer. `struck`: rate limits met. `refused_length` and
     `longest_answered`: the longest list of the first pass that failed, and that did not.
     """
@@ -32,6 +34,7 @@ class Poll:
         self.quotes: dict[str, Quote] = {}
         self.bad: dict[str, str] = {}
         self.left_out: set[str] = set()
+        self.resting = 0
         self.failures: Counter[str] = Counter()
         self.answered = 0
         self.struck = 0
@@ -163,7 +166,8 @@ class Poll:
         elif missing and self.failures:
             parts.append(self.failures.most_common(1)[0][0])
         if missing:
-            parts.append(f"{len(missing)} of {len(asked)} symbols missing ({_some(asked, missing)})")
+            resting = f", {self.resting} of them asked for now and then only" if self.resting else ""
+            parts.append(f"{len(missing)} of {len(asked)} symbols missing ({_some(asked, missing)}){resting}")
         if bad:
             first = next(iter(bad))
             parts.append(f"{len(bad)} bad ({first}: {bad[first]})")

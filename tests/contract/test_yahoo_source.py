@@ -79,26 +79,50 @@ def test_what_a_list_left_out_is_asked_again_once_in_a_shorter_list_and_is_then_
     assert "2 of 120 symbols missing (S3.NS, S77.NS)" in answer.reason
 
 
-def test_a_symbol_that_is_always_missing_is_asked_for_once_a_session(yahoo, source):
-    del yahoo.quotes["S3.NS"]
-    for _ in range(5):
-        assert _fetch(source).missing == {"S3.NS"}
+def _minutes(count: float) -> datetime:
+    return MONDAY + timedelta(minutes=count)
+
+
+def _asked_for(yahoo, symbol: str) -> int:
+    """In how many lists since the last question."""
+    found = sum(symbol in names for names in yahoo.lists)
     yahoo.lists.clear()
-    _fetch(source)
-    assert not any("S3.NS" in names for names in yahoo.lists)
-    _fetch(source, instant=MONDAY + timedelta(days=1))
-    assert any("S3.NS" in names for names in yahoo.lists)
+    return found
+
+
+def test_a_symbol_that_is_always_missing_is_asked_for_every_five_minutes_and_once_a_poll(yahoo, source):
+    del yahoo.quotes["S3.NS"]
+    for minute in (0, 0.5, 1):
+        assert _fetch(source, instant=_minutes(minute)).missing == {"S3.NS"}
+        assert _asked_for(yahoo, "S3.NS") == 2
+    for minute in (1.5, 3, 5.9):
+        answer = _fetch(source, instant=_minutes(minute))
+        assert answer.missing == {"S3.NS"}
+        assert answer.reason == "1 of 120 symbols missing (S3.NS), 1 of them asked for now and then only"
+        assert _asked_for(yahoo, "S3.NS") == 0
+    for minute, times in ((6, 1), (10.9, 0), (11, 1), (60 * 24, 1)):
+        _fetch(source, instant=_minutes(minute))
+        assert _asked_for(yahoo, "S3.NS") == times
     yahoo.set_quote("S3.NS", 5.0, 4.0)
-    assert "S3.NS" in _fetch(source, instant=MONDAY + timedelta(days=2)).quotes
-    assert "S3.NS" in _fetch(source, instant=MONDAY + timedelta(days=2)).quotes
+    for minute in (60 * 24 + 5, 60 * 24 + 6):
+        answer = _fetch(source, instant=_minutes(minute))
+        assert ("S3.NS" in answer.quotes, answer.reason) == (True, None)
 
 
-def test_an_outage_puts_no_symbol_to_sleep(yahoo, source):
+def test_a_symbol_that_is_away_for_some_seconds_is_back_at_once(yahoo, source):
+    gone = yahoo.quotes.pop("S3.NS")
+    for second in range(6):
+        assert _fetch(source, instant=MONDAY + timedelta(seconds=second)).missing == {"S3.NS"}
+    yahoo.quotes["S3.NS"] = gone
+    assert "S3.NS" in _fetch(source, instant=MONDAY + timedelta(seconds=6)).quotes
+
+
+def test_an_outage_puts_no_symbol_to_rest(yahoo, source):
     yahoo.behave("status", status=502)
-    for _ in range(4):
-        assert len(_fetch(source).missing) == 120
+    for minute in range(4):
+        assert len(_fetch(source, instant=_minutes(minute)).missing) == 120
     yahoo.recover()
-    assert len(_fetch(source).quotes) == 120
+    assert len(_fetch(source, instant=_minutes(4)).quotes) == 120
 
 
 def test_bad_prices_and_currencies_are_bad_with_their_reason_and_cost_no_second_request(yahoo, source):
@@ -187,12 +211,12 @@ def test_lists_that_are_too_long_are_learnt_from_and_not_sent_again(yahoo, sourc
     assert max(map(len, yahoo.lists)) <= 30
 
 
-def test_lists_of_which_only_the_last_symbol_comes_put_nobody_to_sleep(yahoo, source):
+def test_lists_of_which_only_the_last_symbol_comes_put_nobody_to_rest(yahoo, source):
     yahoo.only_last = True
-    for _ in range(4):
-        _fetch(source)
+    for minute in range(4):
+        _fetch(source, instant=_minutes(minute))
     yahoo.recover()
-    assert len(_fetch(source).quotes) == 120
+    assert len(_fetch(source, instant=_minutes(4)).quotes) == 120
 
 
 @pytest.mark.parametrize("path", ["cookie", "crumb", "quote"])
