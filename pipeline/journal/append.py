@@ -25,7 +25,9 @@ from pipeline.model import Record
 
 LOCK = "journal.lock"
 HOLDER_WAIT_S = 15.0
-_CHECKPOINT_BYTES = 4 * 1024 * 1024
+_RECORD_BYTES = 3 * 4096
+"""What a record takes of the write-ahead log beside its payload: the pages of table and key index it changes."""
+_CLOSING_WAIT_MS = 500
 
 
 def _now() -> datetime:
@@ -175,8 +177,9 @@ class Journal:
                 return
             self._closed = True
             if self._broken is None:
-                with suppress(JournalError), files.worded(self.path):
-                    self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                with suppress(JournalError), files.worded(self.path):  # waits a moment for readers, then leaves the log
+                    self._connection.execute(f"PRAGMA busy_timeout = {_CLOSING_WAIT_MS}")
+                    self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._broken = "the journal is closed"
             if self._open is not None:
                 self._open.close()
@@ -242,8 +245,8 @@ class Journal:
             self._meta = files.load_meta(self._connection, self.path)
             self._last_seq = files.identity(self._connection, self._meta).last_seq
             self._last_digest = files.digest_at(self._connection, self._meta, self._last_seq) or b""
+            self._unsaved_bytes = files.side_files(self.path)[0].stat().st_size  # a killed process leaves its log
         self._files = files.file_identity(self.path)
-        self._unsaved_bytes = 0
         self._note_mark()
 
     def _follow_files(self) -> None:
@@ -266,12 +269,12 @@ class Journal:
 
     def _checkpoint_after(self, payload_bytes: int) -> None:
         """Moves the write-ahead log into the file from time to time; PASSIVE never waits for a reader."""
-        self._unsaved_bytes += payload_bytes
-        if self._unsaved_bytes < _CHECKPOINT_BYTES:
+        self._unsaved_bytes += payload_bytes + _RECORD_BYTES
+        if self._unsaved_bytes < files.LOG_BYTES:
             return
         try:
             with files.worded(self.path):
                 _, logged, saved = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except JournalFullError:
             return  # the log keeps the records; the file grows when there is room
-        self._unsaved_bytes = 0 if logged == saved else _CHECKPOINT_BYTES - _CHECKPOINT_BYTES // 4
+        self._unsaved_bytes = 0 if logged == saved else files.LOG_BYTES * 3 // 4

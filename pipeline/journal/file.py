@@ -20,6 +20,8 @@ from pipeline.lock import open_private
 
 NAME = "journal.sqlite3"
 FORMAT = 1
+LOG_BYTES = 4 * 1024 * 1024
+"""The size of the write-ahead log at which it is moved into the file, and to which it is cut when it begins anew."""
 _BUSY_S = 5.0
 _NO_ROOM_BYTES = 64 * 1024
 _SCHEMA = """
@@ -158,6 +160,7 @@ def _prepare(connection: Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
     connection.execute("PRAGMA secure_delete = OFF")
 
 

@@ -84,6 +84,31 @@ def test_an_open_read_never_delays_an_append_or_its_checkpoint(tmp_path):
     journal.close()
 
 
+def test_the_write_ahead_log_stays_small_whatever_the_records_and_the_readers(tmp_path, monkeypatch):
+    limit = 128 * 1024
+    monkeypatch.setattr("pipeline.journal.file.LOG_BYTES", limit, raising=False)
+    log = tmp_path / "journal.sqlite3-wal"
+    journal = Journal.open(tmp_path, STREAM)
+    reader = JournalReader(tmp_path)
+    for number in range(100):
+        journal.append(record(number))
+        assert log.stat().st_size < 2 * limit
+    held = reader._current()
+    held.execute("BEGIN")
+    held.execute("SELECT count(*) FROM record").fetchone()
+    for number in range(100, 200):
+        journal.append(record(number))
+    held.execute("COMMIT")
+    for number in range(200, 210):
+        journal.append(record(number))
+    assert log.stat().st_size <= limit, "what a long read made grow is cut when it has ended"
+    journal.close()
+    assert log.stat().st_size == 0, "nor does a reader that is merely connected keep it"
+    assert reader.identity().last_seq == 210
+    reader.close()
+    assert len(contents(tmp_path)) == 210
+
+
 def test_rotation_begins_a_new_journal_with_the_records_of_the_old(tmp_path):
     journal = Journal.open(tmp_path, STREAM)
     for number in range(20):
