@@ -29,7 +29,10 @@ DEAD_LETTER = Table(
     ),
 )
 REASON_LIMIT = 500
-PAYLOAD_LIMIT = 1_000_000
+PAYLOAD_LIMIT = 20_000
+"""Characters of a letter; the longest row that a table takes has a tenth of them."""
+_LETTERS_AT_ONCE = 50
+"""So that a statement of letters stays below every server's longest packet."""
 DROPPED = "SUBSTR(payload, 1, 10) = '{\"dropped\"'"
 """SQL: whether a letter was dropped by hand."""
 _ONE = "WHERE stream = ? AND journal_id = ? AND seq = ? AND table_name = ? AND row_no = ?"
@@ -85,8 +88,9 @@ def put_letters(database: Database, letters: Sequence[Letter]) -> int:
             database.execute(
                 f"UPDATE pipeline_dead_letter SET reason = ?, payload = ? {_ONE}", (*_told(each), *each.key)
             )
-    if unknown:
-        database.upsert(DEAD_LETTER, [(*each.key, *_told(each)) for each in unknown])
+    rows = [(*each.key, *_told(each)) for each in unknown]
+    for start in range(0, len(rows), _LETTERS_AT_ONCE):
+        database.upsert(DEAD_LETTER, rows[start : start + _LETTERS_AT_ONCE])
         database.settle()
     return len(unknown)
 

@@ -164,6 +164,14 @@ def test_bad_rows_are_refused_the_same_way_everywhere_and_the_rest_is_stored(url
         assert f"{STOCK.name}.{next(iter(change))}: " in reason
 
 
+def test_rows_of_any_size_are_set_aside_and_never_hold_up_the_rest(url, sink):
+    rows = [stock("nifty50", MOMENT, "S" * 900_000 + str(number)) for number in range(40)]
+    batch = entries([session_record(), poll_record(1, stocks=rows), poll_record(2)])
+    written = sink.write(STREAM, JOURNAL, Cursor(0), batch)
+    assert (written.dead_letters, count(url, "pipeline_dead_letter")) == (40, 40)
+    assert count(url, STOCK.name) == 40
+
+
 REFUSING = {
     "sqlite": (
         "CREATE TRIGGER no_bad BEFORE INSERT ON intraday_stock_prices WHEN NEW.symbol LIKE 'BAD%' "
