@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,7 +27,7 @@ from pipeline.api.child import WriterChild
 from pipeline.api.issue import ZONES, StockStatus, stock_status
 from pipeline.api.rows import logged_rows, snapshot_record, stock_record
 from pipeline.api.seconds import Seconds
-from pipeline.api.writer import SLOT_LOCK
+from pipeline.api.writer import SLOT_LOCK, STREAM
 from pipeline.config import APP, environment, load
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import JournalError, PipelineError, UsageError
@@ -37,8 +38,8 @@ from pipeline.symbols import is_indian
 
 HOME = "@api"
 """Directory of the journals beside those of the universes; no universe can have this name."""
-STREAM = "api"
-KEEP = timedelta(days=1)
+KEEP, PRUNE_EVERY_S = timedelta(days=1), 60.0
+"""What the database has leaves the journal after a day; often, so that little goes at a time."""
 EXIT_TIMEOUT_S = 5.0
 _MAX_SLOTS = 1000
 _MAX_UNIVERSE = 64
@@ -165,6 +166,7 @@ class AsyncDataLogger:
                 raise
             self._logged += logged_rows(record)
             running.child.hint()
+            running.prune(PRUNE_EVERY_S)
 
     def _zone_of(self, stocks: list[StockStatus]) -> ZoneInfo:
         """The parameter, else that of most of the symbols, else what it was before."""
@@ -186,6 +188,7 @@ class _Running:
             self.journal = Journal.open(self.slot, STREAM)
             for finding in self.journal.findings:
                 log.warning("%s", finding)
+            self._pruned_at = time.monotonic()
             self.seconds = Seconds(directory)
             self.child = WriterChild(url, self.slot, self._begin_again)
             self.child.start()
@@ -203,15 +206,21 @@ class _Running:
 
     def close(self, timeout: float) -> bool:
         drained = self.child.finish(timeout)
-        stored = self.child.cursor(self.journal.journal_id)
-        try:
-            if stored:
-                self.journal.prune(stored, KEEP)
-        except JournalError as error:
-            log.warning("%s", error)
+        self.prune(0)
         self.journal.close()
         self._slot_lock.close()
         return drained and self.waiting == 0
+
+    def prune(self, every_s: float) -> None:
+        """Removes old records that the database has, unless that was done within `every_s`."""
+        stored = self.child.cursor(self.journal.journal_id)
+        if not stored or time.monotonic() - self._pruned_at < every_s:
+            return
+        self._pruned_at = time.monotonic()
+        try:
+            self.journal.prune(stored, KEEP)
+        except JournalError as error:
+            log.warning("%s", error)
 
     def _begin_again(self, message: str) -> None:
         """The database has records that this journal has lost: a new journal, so that no number is used twice."""

@@ -24,12 +24,15 @@ from pipeline.dburl import DatabaseUrl
 from pipeline.errors import PipelineError
 from pipeline.health import Reporter
 from pipeline.journal import NAME as JOURNAL
+from pipeline.journal import Journal
 from pipeline.lock import FileLock
 from pipeline.process import Ends
 from pipeline.writer import WritePlan, Writer
 
 SLOT_LOCK = "slot.lock"
+STREAM = "api"
 _MESSAGE = 500
+log = logging.getLogger(__name__)
 
 
 def main(health: int, control: int, logs: int) -> None:
@@ -63,13 +66,27 @@ def _drain(slot: Path, url: DatabaseUrl, control: Any, hints: Any, reporter: Any
 
 def _drain_left(own: Path, url: DatabaseUrl, reporter: Reporter) -> None:
     """Writes the journals of programs that ended before their records were in the database, one after the other."""
+    left = _Left(reporter)
     for slot in sorted(own.parent.iterdir()):
         if slot == own or not (slot / JOURNAL).is_file():
             continue
         lock = FileLock(slot / SLOT_LOCK)
         if lock.acquire():
             with contextlib.closing(lock), contextlib.suppress(PipelineError):  # it was logged; the next start tries
-                _drain(slot, url, _Finish(), queues.Queue(1), _Left(reporter))
+                _mend(slot)
+                _drain(slot, url, _Finish(), queues.Queue(1), left)
+            left = _Left(reporter, left.ahead, left.errors)
+
+
+def _mend(slot: Path) -> None:
+    """What a killed program left may be damaged, and no other process would begin a new journal for it."""
+    try:
+        with contextlib.closing(Journal.open(slot, STREAM)) as journal:
+            for finding in journal.findings:
+                log.warning("%s", finding)
+    except PipelineError as error:
+        log.warning("%s", error)
+        raise
 
 
 class _Finish:
@@ -90,16 +107,19 @@ class _Finish:
 
 
 class _Left:
-    """What the writer of a left journal reports, as a part of the process's own report."""
+    """What the writer of a left journal reports, as a part of the process's own report, beside those before it."""
 
-    def __init__(self, reporter: Reporter) -> None:
-        self._reporter = reporter
+    def __init__(self, reporter: Reporter, ahead: int = 0, errors: int = 0) -> None:
+        self._reporter, self._before = reporter, (ahead, errors)
+        self.ahead, self.errors = ahead, errors
 
     def allow(self, seconds: float) -> None:
         """Its pace is its own."""
 
     def report(self, **changes: Any) -> None:
-        self._reporter.report(left_ahead=changes.get("ahead", 0), left_errors=changes.get("errors", 0))
+        ahead, errors = self._before
+        self.ahead, self.errors = ahead + changes.get("ahead", 0), errors + changes.get("errors", 0)
+        self._reporter.report(left_ahead=self.ahead, left_errors=self.errors)
 
 
 class _PipeHandler(logging.Handler):
@@ -112,7 +132,8 @@ class _PipeHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(OSError):
-            self._pipe.send_bytes(json.dumps([record.levelno, record.getMessage()[:_MESSAGE]]).encode())
+            text = json.dumps([record.levelno, record.getMessage()[:_MESSAGE]], ensure_ascii=False)
+            self._pipe.send_bytes(text.encode("utf-8", "replace"))  # short enough to go whole or not at all
 
 
 def _watch(hints: queues.Queue[None]) -> None:

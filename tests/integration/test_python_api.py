@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import datetime
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -18,9 +19,13 @@ import pytest
 
 from pipeline.api.calculator import IntradayAdvDeclCalculator
 from pipeline.api.fetcher import RealTimeDataFetcher
+from pipeline.api.issue import ZONES, stock_status
 from pipeline.api.logger import AsyncDataLogger
+from pipeline.api.rows import stock_record
+from pipeline.api.writer import STREAM
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import UsageError
+from pipeline.journal import Journal
 from pipeline.sinks import open_database
 from tests.loopback_yahoo import LoopbackYahoo
 from tests.mariadb import free_port
@@ -176,6 +181,33 @@ def test_two_programs_log_into_one_database_at_once_and_an_orphan_of_theirs_is_d
     found = rows("sqlite:///x.db", "SELECT poll_time, advances FROM intraday_advance_decline")
     assert sorted(advances for _, advances in found) == sorted([*range(20), *range(20), *range(5)])
     assert rows("sqlite:///x.db", "SELECT COUNT(*) FROM intraday_stock_prices") == [(45,)]
+
+
+def test_a_damaged_journal_that_another_program_left_is_mended_and_stored(environment, caplog):
+    with AsyncDataLogger(db_url="sqlite:///x.db") as logger:
+        left = logger._running.slot.with_name("001")
+    with closing(Journal.open(left, STREAM)) as journal:
+        for n in range(4):
+            at = datetime(2026, 11, 26, 10, 0, n, tzinfo=ZONES["NSE"])
+            journal.append(stock_record("api", at, stock_status("A.NS", {"ltp": 2 + n}, at), None))
+    with closing(sqlite3.connect(left / "journal.sqlite3")) as damaged, damaged:
+        damaged.execute("UPDATE record SET payload = substr(payload, 2) WHERE seq = 2")
+    with AsyncDataLogger(db_url="sqlite:///x.db") as logger:
+        until(lambda: rows("sqlite:///x.db", "SELECT COUNT(*) FROM intraday_stock_prices") == [(3,)])
+        assert logger.stop(60)
+    assert "is replaced (record 2 is not what was written" in caplog.text
+
+
+def test_what_the_database_has_leaves_the_journal_of_a_long_running_program(environment, monkeypatch):
+    monkeypatch.setattr("pipeline.api.logger.KEEP", timedelta(0))
+    monkeypatch.setattr("pipeline.api.logger.PRUNE_EVERY_S", 0.0, raising=False)
+    with AsyncDataLogger(db_url="sqlite:///x.db") as logger:
+        for n in range(3):
+            logger.log_stock_update("A.NS", 2 + n)
+        until(lambda: logger.get_stats()["queue_size"] == 0)
+        logger.log_stock_update("A.NS", 9)
+        assert logger._running.journal.identity.first_seq > 1
+    assert rows("sqlite:///x.db", "SELECT COUNT(*) FROM intraday_stock_prices") == [(4,)]
 
 
 def test_a_killed_writer_is_replaced_and_nothing_is_lost(environment, caplog):
