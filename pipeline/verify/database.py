@@ -77,6 +77,8 @@ class DayOfDatabase:
         self._pruned = self._number(f"SELECT SUM(rows_removed) FROM pipeline_pruned WHERE {_DAY}", self._day)
         owner = day_source(database, *self._day)
         self._live = owner is not None and not owner.startswith(RECORDED)
+        sessions = self._number(f"SELECT COUNT(*) FROM pipeline_session WHERE {_DAY}", self._day)
+        self._foreign = bool(self._others) or (self._live and not sessions)
         self.poll_times = self._poll_times()
 
     def compare(self, poll_time: str, expected: Mapping[str, Sequence[tuple[Row, Origin]]], *, gone: bool) -> None:
@@ -85,7 +87,7 @@ class DayOfDatabase:
         letters = self._letters_of({origin.seq for origin in origins})
         taken = self._taken_by_another(poll_time, expected)
         surplus = report.OLDER if gone else report.EXTRA
-        if not gone and self._others and (taken or all(map(self._outranked, origins))):
+        if not gone and self._foreign and (taken or all(map(self._outranked, origins))):
             surplus = report.FOREIGN
         rows_before = self.result.rows
         for table in TABLES.values():
