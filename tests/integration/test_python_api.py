@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -201,13 +201,17 @@ def test_a_damaged_journal_that_another_program_left_is_mended_and_stored(enviro
 def test_what_the_database_has_leaves_the_journal_of_a_long_running_program(environment, monkeypatch):
     monkeypatch.setattr("pipeline.api.logger.KEEP", timedelta(0))
     monkeypatch.setattr("pipeline.api.logger.PRUNE_EVERY_S", 0.0, raising=False)
+    today = datetime.now(UTC)
+    monkeypatch.setattr("pipeline.api.logger._now", lambda: today - timedelta(days=1))
     with AsyncDataLogger(db_url="sqlite:///x.db") as logger:
         for n in range(3):
             logger.log_stock_update("A.NS", 2 + n)
         until(lambda: logger.get_stats()["queue_size"] == 0)
-        logger.log_stock_update("A.NS", 9)
+        monkeypatch.setattr("pipeline.api.logger._now", lambda: today)
+        for _ in range(2):  # the last day stays, so the day before goes when another has begun
+            logger.log_stock_update("A.NS", 9)
         assert logger._running.journal.identity.first_seq > 1
-    assert rows("sqlite:///x.db", "SELECT COUNT(*) FROM intraday_stock_prices") == [(4,)]
+    assert rows("sqlite:///x.db", "SELECT COUNT(*) FROM intraday_stock_prices") == [(5,)]
 
 
 def test_a_killed_writer_is_replaced_and_nothing_is_lost(environment, caplog):
