@@ -1,9 +1,11 @@
-"""Live sessions whose MySQL is hung, down, locked or full: the fetch, the journal and SQLite do not notice."""
+"""Live sessions whose MySQL is hung, down, locked, slow or full: the fetch, the journal and SQLite do not notice."""
 
 from __future__ import annotations
 
 import contextlib
 from contextlib import closing
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,8 +17,11 @@ from tests.harness.rig import MYSQL, SQLITE
 from tests.loopback_yahoo import LoopbackYahoo
 
 SYMBOLS = ("RELIANCE.NS", "TCS.NS", "INFY.NS")
-POLLS = 4
+ZONE = ZoneInfo("Asia/Kolkata")
+POLLS = 3
 INTERVAL_S = 2
+LATE_S = 2.0
+"""From a poll's instant to its place in the journal. Each trouble holds whoever waits for the database up for longer."""
 
 
 @pytest.fixture
@@ -63,6 +68,15 @@ def locked(server, database):
 
 
 @contextlib.contextmanager
+def slow(server, database):
+    server.execute(
+        f"CREATE TRIGGER slow BEFORE UPDATE ON pipeline_cursor FOR EACH ROW DO SLEEP({LATE_S + 1})", database=database
+    )
+    yield
+    server.execute("DROP TRIGGER slow", database=database)
+
+
+@contextlib.contextmanager
 def full(server, database):
     body = "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'The table is full'"
     server.execute(f"CREATE TRIGGER full BEFORE INSERT ON pipeline_poll FOR EACH ROW {body}", database=database)
@@ -70,9 +84,17 @@ def full(server, database):
     server.execute("DROP TRIGGER full", database=database)
 
 
-def taken(live):
-    """Polls that were fetched and journaled, not merely accounted for."""
-    return (live.status().get("polls") or {}).get("taken", 0)
+def polls_after(live, seq):
+    """(poll time, outcome, seconds from the poll's instant to its place in the journal) of later records."""
+    reader = live.reader()
+    found = balance.Expected.of(reader.entries())
+    reader.close()
+    taken_at = live.taken_at()
+    for key, row in found.rows[POLL.name].items():
+        number, _ = found.origin[POLL.name, key]
+        if number > seq:
+            instant = datetime.fromisoformat(key[2]).replace(tzinfo=ZONE)
+            yield key[2], row[3], (taken_at[number - 1] - instant).total_seconds()
 
 
 def books(live, server):
@@ -87,25 +109,27 @@ def books(live, server):
     }
     for role, ask in asks.items():
         total.add(balance.compare(role, found, found, ask, balance.stored_rows(ask), (journal_id,)))
-    return total, found
+    return total
 
 
 @pytest.mark.mysql
 def test_polls_journal_and_sqlite_do_not_notice_what_happens_to_mysql(live, own_mariadb):
     live.start()
     live.wait_polls(3, 60)
-    fetcher = live.pid_of("fetcher")
-    for trouble in (hung, down, locked, full):
+    fetcher, before = live.pid_of("fetcher"), live.last_seq()
+    for trouble in (hung, down, locked, slow, full):
         with trouble(own_mariadb, live.database_name):
-            goal = taken(live) + POLLS
-            wait_until(lambda goal=goal: taken(live) >= goal, 30, f"{POLLS} polls while MySQL is {trouble.__name__}")
+            live.wait_polls(POLLS, 30)
             live.wait_stored(30, SQLITE)
         live.wait_stored(60, MYSQL)
     assert live.pid_of("fetcher") == fetcher
+    polls = list(polls_after(live, before))
+    assert len(polls) >= 5 * POLLS
+    assert not [poll for poll in polls if poll[1] != "taken"], "no grid point is skipped"
+    assert not [poll for poll in polls if not 0 <= poll[2] < LATE_S], "each poll is taken at its instant"
     assert live.stop() == 0, live.log_tail()
-    total, found = books(live, own_mariadb)
+    total = books(live, own_mariadb)
     assert total.clean, total
-    assert len(found.rows[POLL.name]) >= 4 * POLLS
 
 
 @pytest.mark.mysql
@@ -123,7 +147,7 @@ def test_a_run_that_ends_with_a_dead_database_says_so_and_the_next_start_writes_
     live.start("--once")
     assert live.wait_exit(60) == 0, live.log_tail()
     assert live.last_seq() >= journaled
-    total, _ = books(live, own_mariadb)
+    total = books(live, own_mariadb)
     total.gaps = 0  # the market was not polled between the two runs
     assert total.clean, total
 

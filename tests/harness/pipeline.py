@@ -8,11 +8,14 @@ import os
 import pty
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +23,7 @@ import psutil
 
 from pipeline import status
 from pipeline.errors import JournalError
+from pipeline.journal import NAME as JOURNAL
 from pipeline.journal import JournalReader
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -215,6 +219,12 @@ class Pipeline:
             return 0
         finally:
             reader.close()
+
+    def taken_at(self) -> list[datetime]:
+        """When each record of the journal was appended, in order."""
+        with closing(sqlite3.connect(self.state_dir / JOURNAL)) as connection:
+            found = connection.execute("SELECT taken_at FROM record ORDER BY seq")
+            return [datetime.fromisoformat(text) for (text,) in found]
 
     def wait_polls(self, number: int = 2, seconds: float = 60.0) -> None:
         """Until the journal grew by `number` records."""

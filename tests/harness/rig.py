@@ -11,7 +11,6 @@ from typing import Any
 
 from pipeline import schema
 from pipeline.dburl import DatabaseUrl
-from pipeline.journal import NAME as JOURNAL
 from pipeline.tables import POLL, SECTOR, SNAPSHOT, STOCK
 from tests.harness import balance as books
 from tests.harness.balance import Balance, Expected
@@ -101,11 +100,6 @@ class Rig:
         """The newest poll time of each database; "" when it has none."""
         found = (next(iter(ask("SELECT max(poll_time) FROM pipeline_poll")))[0] for ask in self.asks.values())
         return [str(time or "") for time in found]
-
-    def taken_at(self) -> list[str]:
-        """When each record of the journal was appended, in order."""
-        with closing(sqlite3.connect(self.pipeline.state_dir / JOURNAL)) as connection:
-            return [text for (text,) in connection.execute("SELECT taken_at FROM record ORDER BY seq")]
 
     def run_elsewhere(self, database: str, polls: int) -> None:
         """Takes some polls into another database only."""

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -146,7 +145,7 @@ def _last_words(it: Field, report: Report) -> None:
 
 def longest_delay_s(it: Field) -> float:
     """Longest time between two polls beyond their period, while only databases, writers or the supervisor were hurt."""
-    taken = [datetime.fromisoformat(text).timestamp() for text in it.rig.taken_at()]
+    taken = [moment.timestamp() for moment in it.rig.pipeline.taken_at()]
     longest = 0.0
     for before, after in pairwise(taken):
         if not any(start - 1 < after and before < end + 1 for start, end in it.fetch_faults):
