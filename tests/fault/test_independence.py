@@ -12,7 +12,7 @@ import pytest
 from pipeline.journal import Journal
 from pipeline.model import Record
 from pipeline.tables import POLL, STOCK
-from tests.harness import Pipeline, balance, make_recording, wait_until
+from tests.harness import Pipeline, balance, make_recording
 from tests.harness.rig import MYSQL, SQLITE
 from tests.loopback_yahoo import LoopbackYahoo
 
@@ -21,7 +21,7 @@ ZONE = ZoneInfo("Asia/Kolkata")
 POLLS = 3
 INTERVAL_S = 2
 LATE_S = 2.0
-"""From a poll's instant to its place in the journal. Each trouble holds whoever waits for the database up for longer."""
+"""From a poll's instant to its place in the journal: each trouble holds up longer whoever waits for the database."""
 
 
 @pytest.fixture

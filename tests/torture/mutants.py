@@ -84,6 +84,22 @@ MUTANTS = (
             ("writer.py", "IDLE_S = 0.5", "IDLE_S = 1e6"),
         ),
     ),
+    Mutant(
+        "the fetch waits for a database",
+        (
+            (
+                "fetcher.py",
+                "        answer = self._fetch(market, instant, budget_s)\n        if market.live",
+                "        from pipeline import status\n"
+                "        for _ in range(50):\n"
+                "            shown = (status.read(self._settings.state_dir) or {}).get('databases', ())\n"
+                "            if all(row['state'] == 'ok' for row in shown):\n"
+                "                break\n"
+                "            time.sleep(0.1)\n"
+                "        answer = self._fetch(market, instant, budget_s)\n        if market.live",
+            ),
+        ),
+    ),
 )
 
 

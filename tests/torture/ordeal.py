@@ -23,6 +23,8 @@ from tests.torture.field import Field, failing_disk_environment, small_disk
 
 SETTLE_EVERY = 5
 SETTLE_S = 90.0
+DELAY_LIMIT_S = 2.0
+"""Longest time that the fetch may lose while it is not hurt itself: nine times the worst of busy machines."""
 OPTIONS = ("--heartbeat", f"{HEARTBEAT_S:g}s", "--drain", "30s", "--min-free-mb", "1")
 SERVER_OPTIONS = ("--skip-ssl", "--max-connect-errors=1000000")
 
@@ -124,6 +126,7 @@ def _round(it: Field, report: Report, number: int, fault: Fault, settle_s: float
 
 def _settle(it: Field, report: Report, settle_s: float) -> None:
     report.balance.add(it.rig.settle(settle_s))
+    _measure_delay(it, report)
     for row in it.rig.pipeline.status().get("processes", ()):
         if row.get("rss_bytes"):
             report.remember_memory(row["role"].split(":127")[0], row["rss_bytes"])
@@ -140,7 +143,13 @@ def _last_words(it: Field, report: Report) -> None:
             report.balance.note("lost", f"{role} is not at the journal's end")
     report.balance.add(it.rig.balance(journal_id, must))
     report.polls = len(must.numbers) - 1
+    _measure_delay(it, report)
+
+
+def _measure_delay(it: Field, report: Report) -> None:
     report.longest_delay_s = longest_delay_s(it)
+    if report.longest_delay_s > DELAY_LIMIT_S:
+        report.caught = report.caught or f"the fetch itself was not hurt and waited {report.longest_delay_s:.1f} s"
 
 
 def longest_delay_s(it: Field) -> float:
@@ -173,7 +182,11 @@ def main(directory: Path, rounds: int, seed: int, *, only: str | None, catch_up:
     for role, (least, most) in sorted(report.memory.items()):
         print(f"memory {role:<14} {least / 1e6:8.1f} MB to {most / 1e6:.1f} MB")
     if report.clean and catch_up:
-        print(backlog.measure(directory / "b"))
+        for found in backlog.measure(directory / "b"):
+            print(found)
+            if not found.flat:
+                report.caught = f"the memory of {found.role} grew with its backlog"
+                print(f"stopped: {report.caught}")
     if not report.clean:
         print(report.log_tail, file=sys.stderr)
     print("clean" if report.clean else f"NOT CLEAN: python -m tests.torture --rounds {rounds} --seed {seed}")
