@@ -14,7 +14,7 @@ from pipeline import seed
 from pipeline.errors import SinkRefused, SinkSchemaError
 from pipeline.schema import applied_versions, missing, steps
 from pipeline.sinks import Database
-from pipeline.sinks.base import check_columns
+from pipeline.sinks.base import check_tables
 from pipeline.sinks.letters import DEAD_LETTER
 from pipeline.tables import STOCK, TABLES
 
@@ -51,7 +51,7 @@ def problems(database: Database) -> Iterator[str]:
         yield f"missing: {', '.join(absent)}: run `breadth-pipeline db init`"
         return
     try:
-        check_columns(database)
+        check_tables(database)
     except SinkSchemaError as error:
         yield str(error)
     behind = [step.slug for step in steps(database.dialect) if step.version not in applied_versions(database)]

@@ -16,7 +16,7 @@ from pathlib import Path
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import SinkError, SinkRefused, SinkSchemaError, SinkUnavailable
 from pipeline.sinks import Database, open_database
-from pipeline.sinks.base import check_columns, refuse_seed_layout
+from pipeline.sinks.base import check_tables, refuse_seed_layout
 from pipeline.tables import TABLES
 
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql")
@@ -132,7 +132,7 @@ def ensure(url: DatabaseUrl, create: bool) -> None:
             raise SinkSchemaError(
                 f"{url.masked}: {', '.join(absent)} missing and --no-create given: run `breadth-pipeline db init`"
             )
-        check_columns(database)
+        check_tables(database)
     finally:
         database.close()
 

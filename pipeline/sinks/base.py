@@ -15,7 +15,7 @@ from pipeline.sinks.batch import RECORDED, Batch, Written
 from pipeline.sinks.database import Database
 from pipeline.tables import TABLES
 
-__all__ = ["RECORDED", "Sink", "Written", "check_columns", "is_seed_layout", "refuse_seed_layout"]
+__all__ = ["RECORDED", "Sink", "Written", "check_tables", "is_seed_layout", "refuse_seed_layout"]
 
 
 class Sink:
@@ -31,7 +31,7 @@ class Sink:
             return
         database = self._connect()
         try:
-            check_columns(database)
+            check_tables(database)
         except SinkError:
             database.close()
             raise
@@ -89,8 +89,8 @@ def refuse_seed_layout(table: str, columns: Collection[str]) -> None:
         )
 
 
-def check_columns(database: Database) -> None:
-    """Raises SinkSchemaError naming the tables or columns that are missing."""
+def check_tables(database: Database) -> None:
+    """Raises SinkSchemaError naming the tables or columns that are missing, or that keep no transactions."""
     for table in TABLES.values():
         found = set(database.columns(table.name))
         if not found:
@@ -102,6 +102,11 @@ def check_columns(database: Database) -> None:
                 f"table {table.name} has no column {', '.join(missing)}: it was changed by hand or by another release; "
                 "run `breadth-pipeline db check`"
             )
+    for name, engine in database.untransactional():
+        raise SinkSchemaError(
+            f"table {name} has the storage engine {engine}, which keeps no transactions: ALTER TABLE {name} "
+            "ENGINE = InnoDB"
+        )
 
 
 def _cursor(database: Database, stream: str, journal_id: str, *, lock: bool) -> Cursor:

@@ -78,6 +78,10 @@ class Database(ABC):
     def columns(self, table: str) -> tuple[str, ...]:
         """The columns of a table or view in order; empty when there is none of that name."""
 
+    def untransactional(self) -> list[tuple[str, str]]:
+        """(table, storage engine) of our tables whose rows a transaction would not keep together."""
+        return []
+
     @abstractmethod
     def view_body(self, view: str) -> str:
         """The SELECT of a view; empty when there is none of that name."""

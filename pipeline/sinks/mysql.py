@@ -20,10 +20,11 @@ from pipeline.dburl import DatabaseUrl
 from pipeline.errors import SinkRefused, SinkUnavailable
 from pipeline.model import Row
 from pipeline.sinks.database import Database, Space
+from pipeline.sinks.letters import DEAD_LETTER
 from pipeline.sinks.mysql_binary import Wire, supported
 from pipeline.sinks.mysql_errors import PACKET_TOO_LARGE, translated
 from pipeline.sinks.mysql_text import keep_tail, statements, update_tail
-from pipeline.tables import STOCK, Table
+from pipeline.tables import STOCK, TABLES, Table
 
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 30
@@ -92,10 +93,7 @@ def _settings(url: DatabaseUrl) -> dict[str, Any]:
 
 
 def _check_server(database: MysqlDatabase, url: DatabaseUrl) -> None:
-    version, packet, mode, engine = database.query(
-        "SELECT VERSION(), @@max_allowed_packet, @@SESSION.sql_mode, "
-        "(SELECT support FROM information_schema.engines WHERE engine = 'InnoDB')"
-    )[0]
+    version, packet, mode = database.query("SELECT VERSION(), @@max_allowed_packet, @@SESSION.sql_mode")[0]
     product = "MariaDB" if "mariadb" in version.lower() else "MySQL"
     found = _VERSION.search(version)
     if found and (int(found[1]), int(found[2])) < MINIMUM[product]:
@@ -103,8 +101,6 @@ def _check_server(database: MysqlDatabase, url: DatabaseUrl) -> None:
         raise SinkRefused(f"{url.masked}: {product} {version} is too old: {product} {needed} or newer is needed")
     if "STRICT" not in mode:
         raise SinkRefused(f"{url.masked}: the server does not keep a strict sql_mode (it has {mode!r})")
-    if engine not in ("YES", "DEFAULT"):
-        raise SinkRefused(f"{url.masked}: the server has no InnoDB: transactions are needed")
     if url.options.get("tls") == "require" and not database.query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")[0][1]:
         raise SinkRefused(f"{url.masked}: tls=require, but the server does not speak TLS")
     database.version = f"{product} {version}"
@@ -150,7 +146,7 @@ class MysqlDatabase(Database):
             return int(cursor.rowcount)
 
     def upsert(self, table: Table, rows: Sequence[Row]) -> None:
-        if self._wire is not None and self.packet_bytes >= 2 * STATEMENT_BYTES:
+        if self._wire is not None and self._statement_bytes() == STATEMENT_BYTES:
             with self._errors():
                 self._wire.upsert(table, rows)
         else:
@@ -193,6 +189,17 @@ class MysqlDatabase(Database):
             (table,),
         )
         return tuple(name for (name,) in rows)
+
+    def untransactional(self) -> list[tuple[str, str]]:
+        names = (*TABLES, "pipeline_cursor", DEAD_LETTER.name)
+        return [
+            (str(name), str(engine))
+            for name, engine in self.query(
+                "SELECT table_name, engine FROM information_schema.tables WHERE table_schema = DATABASE() "
+                f"AND engine <> 'InnoDB' AND table_name IN ({', '.join('?' * len(names))}) ORDER BY table_name",
+                names,
+            )
+        ]
 
     def view_body(self, view: str) -> str:
         found = self.query(

@@ -15,7 +15,7 @@ ROW = frozenset({1048, 1062, 1216, 1264, 1265, 1292, 1366, 1367, 1406, 1411, 145
 """The row will never be taken: null, range, length, characters, constraint, trigger."""
 SCHEMA = frozenset({1054, 1064, 1109, 1136, 1146, 1347, 1356, 1364, 1471})
 REFUSED = frozenset(
-    {1044, 1045, 1049, 1115, 1129, 1130, 1141, 1142, 1143, 1227, 1251, 1273, 1370, 1698, 1820, 1862, 2026}
+    {1044, 1045, 1049, 1115, 1129, 1130, 1141, 1142, 1143, 1193, 1227, 1251, 1273, 1370, 1698, 1820, 1862, 2026}
 )
 REFUSED_BY_CLIENT = frozenset({2059, 2061, 2068})
 ALARM = frozenset({3, 1021, 1026, 1030, 1114, 1290, 1792, 1836})
@@ -31,6 +31,7 @@ _HINTS = {
     1146: "run `breadth-pipeline db init`",
     1054: "run `breadth-pipeline db check`",
     1130: "allow this host for the user",
+    1193: "switch InnoDB on: transactions are needed",
     1114: "the server's table or disk is full: make room",
     1021: "the server's disk is full: make room",
     1290: "the server is read-only",

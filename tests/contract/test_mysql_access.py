@@ -20,6 +20,7 @@ from pipeline.model import Cursor
 from pipeline.prune import prune_stocks
 from pipeline.sinks import mysql, open_database, open_sink
 from pipeline.sinks.mysql_errors import translated
+from pipeline.tables import STOCK
 from tests.contract.storage import JOURNAL, STREAM, ask, count, entries, poll_record, run, session_record
 from tests.mariadb import free_port
 
@@ -135,6 +136,7 @@ def test_server_that_is_too_old_is_refused(mariadb, mariadb_database, monkeypatc
         (1290, SinkUnavailable, True),
         (1044, SinkRefused, False),
         (1142, SinkRefused, False),
+        (1193, SinkRefused, False),
         (1054, SinkSchemaError, False),
         (1146, SinkSchemaError, False),
         (1264, SinkRejected, False),
@@ -147,6 +149,22 @@ def test_errors_are_classified_by_number_whatever_their_class(number, kind, alar
         assert type(told) is kind
         assert "\n" not in str(told)
         assert getattr(told, "alarm", False) is alarm
+
+
+@pytest.mark.parametrize("table", ["pipeline_cursor", "pipeline_dead_letter", STOCK.name])
+def test_a_table_that_keeps_no_transactions_is_refused_until_it_does(mariadb, mariadb_database, table):
+    url = DatabaseUrl.parse(mariadb.url(mariadb_database))
+    schema.ensure(url, create=True)
+    run(url, f"ALTER TABLE {table} ENGINE = Aria")
+    remedy = f"table {table} has the storage engine Aria.*: ALTER TABLE {table} ENGINE = InnoDB"
+    for attempt in (lambda: open_sink(url).open(), lambda: schema.ensure(url, create=True)):
+        with pytest.raises(SinkSchemaError, match=remedy):
+            attempt()
+    with closing(open_database(url, readonly=True)) as database:
+        assert any(re.search(remedy, problem) for problem in problems(database))
+    run(url, f"ALTER TABLE {table} ENGINE = InnoDB")
+    with closing(open_sink(url)) as sink:
+        sink.open()
 
 
 def test_user_without_create_view_is_told_which_statements_failed(mariadb, mariadb_database):

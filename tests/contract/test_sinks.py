@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import threading
 from contextlib import closing
@@ -14,6 +15,7 @@ from pipeline.dburl import DatabaseUrl
 from pipeline.errors import CursorMoved, SinkError, SinkRefused, SinkSchemaError, SinkUnavailable
 from pipeline.model import Cursor
 from pipeline.sinks import ADAPTERS, mysql, open_database, open_sink
+from pipeline.sinks.letters import DEAD_LETTER, PAYLOAD_LIMIT
 from pipeline.sinks.mysql import MysqlDatabase
 from pipeline.tables import SNAPSHOT, STOCK, TABLES
 from tests.contract.storage import (
@@ -170,6 +172,15 @@ def test_rows_of_any_size_are_set_aside_and_never_hold_up_the_rest(url, sink):
     written = sink.write(STREAM, JOURNAL, Cursor(0), batch)
     assert (written.dead_letters, count(url, "pipeline_dead_letter")) == (40, 40)
     assert count(url, STOCK.name) == 40
+
+
+def test_a_refused_row_too_large_to_keep_is_kept_as_its_beginning(url, sink):
+    symbol = "S" * (PAYLOAD_LIMIT + 1)
+    batch = entries([session_record(), poll_record(1, stocks=[stock("nifty50", MOMENT, symbol)])])
+    assert sink.write(STREAM, JOURNAL, Cursor(0), batch).dead_letters == 1
+    ((payload,),) = ask(url, "SELECT payload FROM pipeline_dead_letter")
+    assert len(payload) < PAYLOAD_LIMIT
+    assert "SSSS" in json.loads(payload)["cut"]
 
 
 REFUSING = {
@@ -462,18 +473,66 @@ def test_hung_server_ends_the_call_and_what_it_did_is_found_out_afterwards(own_m
     assert count(url, STOCK.name) == 40
 
 
-def test_small_packets_split_the_batch(mariadb, mariadb_database):
+def test_a_server_that_reads_nothing_ends_a_call_that_sends_much(mariadb, mariadb_database, monkeypatch):
+    monkeypatch.setattr(mysql, "WRITE_TIMEOUT_S", 1)
+    url = DatabaseUrl.parse(mariadb.url(mariadb_database))
+    schema.ensure(url, create=True)
+    with closing(open_database(url, readonly=False)) as database:
+        rescue = threading.Timer(20, mariadb.thaw)  # without the timeout this call would wait for ever
+        mariadb.freeze()
+        rescue.start()
+        try:
+            with pytest.raises(SinkUnavailable):
+                database.fill(DEAD_LETTER, [(STREAM, JOURNAL, 1, STOCK.name, 0, "much", "x" * 15_000_000)])
+        finally:
+            rescue.cancel()
+            mariadb.thaw()
+
+
+@pytest.fixture
+def small_packets(mariadb):
+    usual = mariadb.execute("SELECT @@GLOBAL.max_allowed_packet")[0][0]
+    mariadb.execute("SET GLOBAL max_allowed_packet = 16384")
+    yield
+    mariadb.execute(f"SET GLOBAL max_allowed_packet = {usual}")
+
+
+def test_small_packets_split_the_batch(mariadb, mariadb_database, small_packets):
     url = DatabaseUrl.parse(mariadb.url(mariadb_database))
     schema.ensure(url, create=True)
     batch = entries([session_record(), poll_record(1, symbols=1500)])
-    usual = mariadb.execute("SELECT @@GLOBAL.max_allowed_packet")[0][0]
-    mariadb.execute("SET GLOBAL max_allowed_packet = 16384")
-    try:
-        with closing(open_sink(url)) as sink:
-            sink.write(STREAM, JOURNAL, Cursor(0), batch)
-    finally:
-        mariadb.execute(f"SET GLOBAL max_allowed_packet = {usual}")
+    with closing(open_sink(url)) as sink:
+        sink.write(STREAM, JOURNAL, Cursor(0), batch)
     assert count(url, STOCK.name) == 1500
+
+
+@pytest.mark.parametrize("binary", [True, False], ids=["prepared", "text"])
+def test_statements_get_smaller_until_they_pass_a_limit_that_the_server_did_not_tell(
+    mariadb, mariadb_database, small_packets, monkeypatch, binary
+):
+    """As behind a proxy with a packet limit of its own."""
+    told = mysql._check_server
+
+    def check(database, url):
+        told(database, url)
+        database.packet_bytes = 16_000_000
+
+    monkeypatch.setattr(mysql, "_check_server", check)
+    monkeypatch.setattr(mysql, "_limits", {})
+    if not binary:
+        monkeypatch.setattr(MysqlDatabase, "use_binary", lambda self: None)
+    url = DatabaseUrl.parse(mariadb.url(mariadb_database))
+    schema.ensure(url, create=True)
+    batch = entries([session_record(), poll_record(1, symbols=1500)])
+    refused = []
+    with closing(open_sink(url)) as sink:
+        while sink.locate(STREAM, JOURNAL) == Cursor(0) and len(refused) < 12:
+            try:
+                sink.write(STREAM, JOURNAL, Cursor(0), batch)
+            except SinkUnavailable as error:
+                refused.append(str(error))
+    assert count(url, STOCK.name) == 1500, refused
+    assert refused
 
 
 def test_this_driver_still_has_what_the_prepared_way_needs(mariadb, mariadb_database):
