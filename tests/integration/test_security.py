@@ -30,19 +30,26 @@ def yahoo():
         yield server
 
 
-def test_a_password_is_in_no_argument_no_file_no_log_and_no_child_dumps_core(tmp_path, yahoo):
+@pytest.mark.parametrize("place", ["file", "environment"])
+def test_a_password_is_in_no_argument_no_file_no_log_and_no_child_dumps_core(tmp_path, yahoo, place):
     state = tmp_path / "state"
     url = "mysql://writer@127.0.0.1:1/market"
-    (tmp_path / ".env").write_text(f"MYSQL_PASSWORD={SECRET}\n")
-    (tmp_path / ".env").chmod(0o600)
+    given = {"MYSQL_PASSWORD": SECRET} if place == "environment" else {}
+    if not given:
+        (tmp_path / ".env").write_text(f"MYSQL_PASSWORD={SECRET}\n")
+        (tmp_path / ".env").chmod(0o600)
     run = ["run", "--any-time", "--interval", "1s", "--yahoo-url", yahoo.url, "--db", url, "--state-dir", str(state)]
-    with program.Running(tmp_path, *run, "--log-level", "debug", "--drain", "2s") as running:
+    with program.Running(tmp_path, *run, "--log-level", "debug", "--drain", "2s", **given) as running:
         database = program.until(lambda: (program.status_of(state).get("databases") or [{}])[0].get("message"), "a try")
         assert "127.0.0.1:1" in database
-        for pid in program.pids(state).values():
-            process = psutil.Process(pid)
+        supervisor = psutil.Process(running.process.pid)
+        everyone = [supervisor, *supervisor.children(recursive=True)]
+        assert {process.pid for process in everyone} >= set(program.pids(state).values())
+        for process in everyone:
             assert SECRET not in " ".join(process.cmdline())
-            assert process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+            assert given or SECRET not in Path(f"/proc/{process.pid}/environ").read_text(), "read from a file"
+        for pid in program.pids(state).values():
+            assert psutil.Process(pid).rlimit(psutil.RLIMIT_CORE) == (0, 0)
         running.terminate()
         running.wait()
         assert SECRET not in running.text

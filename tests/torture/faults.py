@@ -307,13 +307,17 @@ def io_error(it: Field) -> None:
         it.start()
 
 
+TORN = (journals.cut_log, journals.flip_log, journals.flip_file, journals.cut_file)
+DELETED = (journals.delete_log, journals.delete_log_and_mark)
+
+
 def torn_journal(it: Field) -> None:
-    journals.hurt(it, it.chance.choice((journals.cut_log, journals.flip_log, journals.flip_file, journals.cut_file)))
+    journals.hurt(it, it.chance.choice(TORN))
 
 
 def deleted_log(it: Field) -> None:
     """The write-ahead log is gone; with the mark gone too only the databases know of what was in it."""
-    journals.hurt(it, it.chance.choice((journals.delete_log, journals.delete_log_and_mark)))
+    journals.hurt(it, it.chance.choice(DELETED))
 
 
 def copied_state(it: Field) -> None:
