@@ -1,7 +1,8 @@
 """Every row of the fault matrix, once, by real processes, signals and servers: nothing lost, nothing twice, no gaps.
 
-A row of several variants, of which a torture draws one, runs each of them here. What a row promises besides is asserted by the fault itself (tests/torture/faults.py), which the torture repeats at
-random. The pipeline of a test is the next one's: faults come one after the other, as they do.
+A row of several variants, of which a torture draws one, runs each of them here. What a row promises besides is asserted
+by the fault itself (tests/torture/faults.py), which the torture repeats at random. The pipeline of a test is the next
+one's: faults come one after the other, as they do.
 """
 
 from __future__ import annotations
