@@ -28,18 +28,18 @@ def first_seq(pipeline):
 
 
 @pytest.mark.mysql
-def test_the_journal_keeps_old_days_for_a_database_that_is_away_and_lets_go_of_them_when_it_has_them(
-    own_mariadb, tmp_path
-):
-    with rig(tmp_path, own_mariadb, audit=False) as it:
+def test_the_journal_keeps_old_days_for_a_database_that_is_away_and_lets_go_of_them_when_it_has_them(mariadb, tmp_path):
+    with rig(tmp_path, mariadb, audit=False) as it:
         backlog.prepare(it.pipeline.state_dir, FEW)
-        own_mariadb.stop()
-        it.pipeline.start()
-        it.pipeline.wait_polls(5)
-        it.pipeline.wait_stored(60, SQLITE)
-        it.pipeline.wait_polls(5)
-        assert first_seq(it.pipeline) == 1, "nothing goes that a database lacks, however old it is"
-        own_mariadb.start()
+        mariadb.freeze()
+        try:
+            it.pipeline.start()
+            it.pipeline.wait_polls(5)
+            it.pipeline.wait_stored(60, SQLITE)
+            it.pipeline.wait_polls(5)
+            assert first_seq(it.pipeline) == 1, "nothing goes that a database lacks, however old it is"
+        finally:
+            mariadb.thaw()
         wait_until(lambda: first_seq(it.pipeline) > FEW, 60, "the end of what every database has")
         assert it.pipeline.stop() == 0, it.pipeline.log_tail()
         for role, ask in it.asks.items():
