@@ -151,20 +151,20 @@ def test_errors_are_classified_by_number_whatever_their_class(number, kind, alar
         assert getattr(told, "alarm", False) is alarm
 
 
-@pytest.mark.parametrize("table", ["pipeline_cursor", "pipeline_dead_letter", STOCK.name])
-def test_a_table_that_keeps_no_transactions_is_refused_until_it_does(mariadb, mariadb_database, table):
+def test_a_table_that_keeps_no_transactions_is_refused_until_it_does(mariadb, mariadb_database):
     url = DatabaseUrl.parse(mariadb.url(mariadb_database))
     schema.ensure(url, create=True)
-    run(url, f"ALTER TABLE {table} ENGINE = Aria")
-    remedy = f"table {table} has the storage engine Aria.*: ALTER TABLE {table} ENGINE = InnoDB"
-    for attempt in (lambda: open_sink(url).open(), lambda: schema.ensure(url, create=True)):
-        with pytest.raises(SinkSchemaError, match=remedy):
-            attempt()
-    with closing(open_database(url, readonly=True)) as database:
-        assert any(re.search(remedy, problem) for problem in problems(database))
-    run(url, f"ALTER TABLE {table} ENGINE = InnoDB")
-    with closing(open_sink(url)) as sink:
-        sink.open()
+    for table in ("pipeline_cursor", "pipeline_dead_letter", STOCK.name):
+        run(url, f"ALTER TABLE {table} ENGINE = Aria")
+        remedy = f"table {table} has the storage engine Aria.*: ALTER TABLE {table} ENGINE = InnoDB"
+        for attempt in (open_sink(url).open, lambda: schema.ensure(url, create=True)):
+            with pytest.raises(SinkSchemaError, match=remedy):
+                attempt()
+        with closing(open_database(url, readonly=True)) as database:
+            assert any(re.search(remedy, problem) for problem in problems(database))
+        run(url, f"ALTER TABLE {table} ENGINE = InnoDB")
+        with closing(open_sink(url)) as sink:
+            sink.open()
 
 
 def test_user_without_create_view_is_told_which_statements_failed(mariadb, mariadb_database):

@@ -91,7 +91,7 @@ MUTANTS = (
                 "fetcher.py",
                 "        answer = self._fetch(market, instant, budget_s)\n        if market.live",
                 "        from pipeline import status\n"
-                "        for _ in range(50):\n"
+                "        for _ in range(30):\n"
                 "            shown = (status.read(self._settings.state_dir) or {}).get('databases', ())\n"
                 "            if all(row['state'] == 'ok' for row in shown):\n"
                 "                break\n"
