@@ -6,11 +6,12 @@ fence and the cursor.
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.errors import SinkRejected, SinkSchemaError
+from pipeline.errors import SinkRefused, SinkRejected, SinkSchemaError
 from pipeline.model import Entry, Outcome, Record, Row
 from pipeline.sinks.database import Database
 from pipeline.sinks.letters import Letter, put_letters
@@ -19,6 +20,7 @@ from pipeline.tables import MEMBER, POLL, SNAPSHOT, STOCK, TABLES, Table
 from pipeline.wire import decode
 
 RECORDED = "recording:"
+log = logging.getLogger(__name__)
 _DAY = "universe = ? AND trade_date = ?"
 LOT_ROWS = 1500
 """Rows gathered before they are sent: large enough for few statements, small enough to overlap with decoding."""
@@ -117,13 +119,18 @@ class Batch:
         """A day's members are those of its newest session record, as the journal numbers them.
 
         One by one: a session record is rare, a member that left rarer, and without one nothing is locked or deleted.
+        A user without the right to delete leaves them, which is no reason to store nothing.
         """
         self._flush()
         self._settle()
         present = {row[2] for row in rows if len(row) == len(MEMBER.columns)}
-        for (symbol,) in self._database.query(f"SELECT symbol FROM {MEMBER.name} WHERE {_DAY}", day):
-            if symbol not in present:
+        members = self._database.query(f"SELECT symbol FROM {MEMBER.name} WHERE {_DAY}", day)
+        former = [symbol for (symbol,) in members if symbol not in present]
+        try:
+            for symbol in former:
                 self._database.execute(f"DELETE FROM {MEMBER.name} WHERE {_DAY} AND symbol = ?", (*day, symbol))
+        except SinkRefused as error:
+            log.warning("%s: %d symbols that left stay in %s for %s", error, len(former), MEMBER.name, day[1])
 
     def _stored_source(self, record: Record) -> str | None:
         """Who filled the record's day, as far as this transaction sees; None when nobody did."""

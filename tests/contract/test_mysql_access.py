@@ -81,6 +81,17 @@ def test_live_run_over_a_recorded_day_without_the_right_to_delete_says_so_and_ke
     assert ask(admin, "SELECT source FROM pipeline_session") == [("recording:x",)]
 
 
+def test_a_list_that_lost_symbols_is_stored_without_the_right_to_delete_too(granted, caplog):
+    admin, writer, _ = granted.values()
+    schema.ensure(admin, create=True)
+    with closing(open_sink(writer)) as sink:
+        batch = entries([session_record(symbols=("A.NS", "B.NS")), session_record(symbols=("B.NS",)), poll_record(1)])
+        sink.write(STREAM, JOURNAL, Cursor(0), batch)
+    assert count(admin, "pipeline_poll") == 1
+    assert count(admin, "pipeline_member") == 2
+    assert "1 symbols that left stay in pipeline_member" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("user", "password", "database"),
     [("tester", "wr0ng-Secret", ""), ("nobody", "wr0ng-Secret", ""), ("tester", "secret", "no_such_database")],
