@@ -14,6 +14,8 @@ FIRST_RESTART_S, LONGEST_RESTART_S = 0.2, 30.0
 STEADY_S = 60.0
 """A child that ran this long starts again without the back-off of its former deaths."""
 MANY_RESTARTS = 5
+LONGEST_TURN_S = 1.0
+"""When one takes longer, this process was stopped, perhaps its children too: that time is nobody's silence."""
 LAST_WORDS_S = 1.0
 """A killed child can leave its log's queue locked: nobody waits for it longer than this."""
 log = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ class Fleet:
         self.stream = stream
         self.fetcher, self.writers, self.dashboard = fetcher, writers, dashboard
         self._heartbeat_s = heartbeat_s
+        self._mended = time.monotonic()
         self._random = random.Random()
 
     @property
@@ -56,9 +59,10 @@ class Fleet:
     def mend(self) -> None:
         """Kills the silent, buries the dead, starts those whose time has come."""
         now = time.monotonic()
+        away_s, self._mended = max(0.0, now - self._mended - LONGEST_TURN_S), now
         for child in self.children:
-            silent = child.alive and now - child.last_beat > self._heartbeat_s and not child.ended
-            if silent and not child.listen():  # what it said while this process itself was stopped may wait unread
+            child.last_beat = min(now, child.last_beat + away_s)
+            if child.alive and now - child.last_beat > self._heartbeat_s and not child.ended:
                 log.error("%s has been silent for %.0f s and is killed", child.role, now - child.last_beat)
                 child.kill()
                 child.last_beat = now

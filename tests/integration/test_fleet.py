@@ -62,22 +62,30 @@ def test_the_last_words_of_a_child_are_logged_before_the_run_ends(tmp_path):
     assert said.count("said ") == LINES
 
 
-def test_a_supervisor_that_did_not_listen_for_a_while_kills_the_silent_and_nobody_else(tmp_path):
-    """It may be stopped between its turn to listen and its turn to mend; what the child said meanwhile waits."""
+def test_a_supervisor_that_was_stopped_kills_the_silent_and_nobody_else(tmp_path):
+    """It may be stopped between its turn to listen and its turn to mend, and its children with it (Ctrl-Z)."""
     said = run(
         tmp_path,
         """
     fleet, child = fleet_of(0, 1.5)
     while child.state.get("state") != "running":
         child.listen()
+    os.kill(child.pid, signal.SIGSTOP)
+    child.listen()
+    time.sleep(3)
+    fleet.mend()
+    time.sleep(0.5)
+    assert child.alive, "killed though it was stopped together with this process"
+    os.kill(child.pid, signal.SIGCONT)
     time.sleep(3)
     fleet.mend()
     time.sleep(0.5)
     assert child.alive, "killed though it had reported"
     os.kill(child.pid, signal.SIGSTOP)
-    child.listen()
-    time.sleep(3)
-    fleet.mend()
+    while child.alive:
+        fleet.listen()
+        fleet.mend()
+        time.sleep(0.1)
     fleet.kill()
 """,
     )
