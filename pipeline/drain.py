@@ -7,18 +7,21 @@ outcome of a COMMIT, a restored backup and a second writer are all resolved the 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pipeline.errors import CursorMoved, SinkRefused
-from pipeline.journal import Identity, JournalReader
+from pipeline.journal import Identity, JournalReader, read_mark
 from pipeline.model import Cursor, Entry
 from pipeline.sinks import Sink
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 512 * 1024
 """Compressed bytes a transaction takes from the journal: some 10,000 stock rows."""
+ASK_AGAIN_S = 5.0
+"""A database with nothing to do is asked this often whether it still has what it had."""
 log = logging.getLogger(__name__)
 
 
@@ -45,8 +48,10 @@ class Drain:
         self._ahead = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
         self._next: tuple[int, Future[list[Entry]]] | None = None
         self._open = False
+        self._asked = 0.0
         self.cursor: Cursor | None = None
         self.identity: Identity | None = None
+        self.journal_id: str | None = None
         self.totals = Totals()
 
     @property
@@ -56,15 +61,19 @@ class Drain:
             return 0
         return max(0, self.identity.last_seq - self.cursor.seq)
 
-    def step(self) -> int:
+    def step(self, *, last: bool = False) -> int:
         """Moves one batch in one transaction; returns its records, 0 when the database has everything.
 
-        Raises SinkError (see errors.py) and JournalError; after either, `reset` before the next step.
+        It may have been restored or emptied since it was asked, so a 0 is old by ASK_AGAIN_S at most, with `last` not
+        at all. Raises SinkError (see errors.py) and JournalError; after either, `reset` before the next step.
         """
-        if not self._reader.path.exists():
+        if self.identity is None and not self._reader.path.exists():
             return 0
-        identity = self._reader.identity()
+        identity = self._identity()
         cursor = self._located(identity)
+        if cursor.seq >= identity.last_seq and (last or time.monotonic() - self._asked > ASK_AGAIN_S):
+            self.cursor = None
+            cursor = self._located(identity)
         if cursor.seq >= identity.last_seq:
             return 0
         entries = self._entries(cursor.seq)
@@ -75,8 +84,8 @@ class Drain:
         except CursorMoved:
             self.cursor = None
             raise
-        last = entries[-1]
-        self.cursor = Cursor(last.seq, last.digest)
+        newest = entries[-1]
+        self.cursor, self._asked = Cursor(newest.seq, newest.digest), time.monotonic()
         self.totals.records += written.records
         self.totals.rows += written.rows
         self.totals.dead_letters += written.dead_letters
@@ -95,6 +104,14 @@ class Drain:
         self._ahead.shutdown(wait=False, cancel_futures=True)
         self.reset()
 
+    def _identity(self) -> Identity:
+        """The journal's; `journal_id` is known, by the mark, of one too that does not say itself which it is."""
+        mark = read_mark(self._reader.path.parent)  # first: a new journal may begin between the two looks
+        self.journal_id = mark[0] if mark else None
+        identity = self._reader.identity()
+        self.journal_id = identity.journal_id
+        return identity
+
     def _located(self, identity: Identity) -> Cursor:
         known = self.identity is not None and identity.journal_id == self.identity.journal_id
         self.identity = identity
@@ -108,7 +125,7 @@ class Drain:
         self._next = None
         cursor = self._sink.locate(identity.stream, identity.journal_id)
         self._check(cursor, identity)
-        self.cursor = cursor
+        self.cursor, self._asked = cursor, time.monotonic()
         return cursor
 
     def _check(self, cursor: Cursor, identity: Identity) -> None:

@@ -15,7 +15,7 @@ import psutil
 from pipeline.process import Child
 
 VERSION = 1
-UNREACHED = ("retrying", "refused", "schema")
+UNREACHED = ("retrying", "refused", "schema", "journal-behind")
 """States of a database whose cursor may not have been read yet."""
 _MARKET = ("calendar", "timezone", "phase", "trade_date", "session_open", "session_close", "next_open")
 

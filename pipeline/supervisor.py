@@ -152,19 +152,24 @@ class Supervisor:
         if not self._stop([self._fleet.fetcher], "stop", half):
             return EXIT_TERMINATED
         self._relay()
-        finished = self._stop(self._fleet.writers, "finish", deadline)
-        if not finished:
+        fetcher = self._fleet.fetcher
+        journal = fetcher.state.get("journal") or {}
+        goal = f" {journal['id']} {journal['last_seq']}" if journal else ""
+        if not self._stop(self._fleet.writers, f"finish{goal}", deadline):
             return EXIT_TERMINATED
         left = [writer.role for writer in self._fleet.writers if not writer.ended]
-        last_seq = self._last_seq()
+        last_seq = journal["last_seq"] if journal else self._last_seq()
         if left and last_seq != 0:
             names = ", ".join(left)
             log.error("not every record is in %s yet: they are in the journal, the next start writes them", names)
             return code or EXIT_UNFINISHED
-        if self._fleet.fetcher.state.get("unstored"):
+        if fetcher.state.get("unstored"):
             self.message = "polls could not be journaled for want of room on the disk and are lost"
             return code or EXIT_UNFINISHED
-        polls = self._fleet.fetcher.state.get("polls") or {}
+        if code == EXIT_DONE and not fetcher.ended and not self._polled():
+            self.message = f"nothing was fetched: {fetcher.state.get('fatal') or 'the fetcher came to no poll'}"
+            return EXIT_UNFINISHED
+        polls = fetcher.state.get("polls") or {}
         if code == EXIT_DONE and polls.get("failed") and not (polls.get("taken") or polls.get("partial")):
             self.message = "nothing was fetched: every poll failed"
             return EXIT_UNFINISHED

@@ -70,6 +70,7 @@ class Writer:
         self._backoff = Backoff(random.Random())
         self._ready = False
         self._finishing = False
+        self._goal: tuple[str, int] | None = None
         self._errors = self._retries = 0
         self._arrived: dict[int, float] = {}
         self._lag_s: float | None = None
@@ -98,7 +99,9 @@ class Writer:
         if not self._ready:
             schema.ensure(self._plan.url, create=self._plan.create)
             self._ready = True
-        moved = self._drain.step()
+        moved = self._drain.step(last=self._finishing)
+        if self._finishing and not moved:
+            self._check_goal()
         self._backoff.reset()
         self._measure_lag()
         dead = self._drain.totals.dead_letters
@@ -113,12 +116,25 @@ class Writer:
         self._report("ok", "")
         return moved
 
+    def _check_goal(self) -> None:
+        """Raises JournalError while the journal, as this process sees it, lacks what the fetcher said is in it."""
+        identity = self._drain.identity
+        if self._goal is None or (identity is not None and identity.journal_id != self._goal[0]):
+            return
+        last_seq = identity.last_seq if identity is not None else 0
+        if last_seq < self._goal[1]:
+            raise JournalError(
+                f"journal {self._goal[0]} ends at record {last_seq} here, {self._goal[1]} were taken: its files were "
+                "deleted or replaced"
+            )
+
     def _failed(self, error: SinkError | JournalError) -> float:
         """Says what went wrong, once in a while, and how long to wait before the next try."""
         self._drain.reset()
         if isinstance(error, CursorMoved):
             log.warning("%s", error)
             return 0.01
+        self._ready = False  # what answers next may be another file, or a database that was made anew
         self._errors += 1
         if isinstance(error, JournalBehind | JournalDamagedError):
             self._say(logging.ERROR, str(error), "a new journal begins with what can be read")
@@ -127,7 +143,6 @@ class Writer:
         if isinstance(error, SinkRefused | SinkSchemaError):
             state = "schema" if isinstance(error, SinkSchemaError) else "refused"
             self._say(logging.ERROR, str(error), f"polls are journaled, tried again every {REFUSED_S:.0f} s")
-            self._ready = False
             self._report(state, str(error))
             return REFUSED_S
         self._retries += 1
@@ -156,7 +171,7 @@ class Writer:
             state="running",
             database=state,
             message=message[:500],
-            journal_id=drain.identity.journal_id if drain.identity else None,
+            journal_id=drain.journal_id,
             cursor=drain.cursor.seq if drain.cursor else None,
             ahead=drain.behind,
             records_written=drain.totals.records,
@@ -178,9 +193,12 @@ class Writer:
             self._lag_s = round(max(0.0, time.time() - self._arrived.pop(seq)), 4)
 
     def _listen(self) -> bool:
+        """Whether it is time to finish; the word may say which journal was written last, and up to which record."""
         while self._ends.control.poll():
-            if self._ends.control.recv_bytes() == b"finish":
+            word, *goal = self._ends.control.recv_bytes().decode().split()
+            if word == "finish":
                 self._finishing = True
+                self._goal = (goal[0], int(goal[1])) if goal else None
         return self._finishing
 
     def _wait(self, wait_s: float) -> None:

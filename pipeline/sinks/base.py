@@ -45,7 +45,9 @@ class Sink:
     def locate(self, stream: str, journal_id: str) -> Cursor:
         """How far this database has that journal; seq 0 when it has nothing of it."""
         try:
-            return _cursor(self._opened(), stream, journal_id, lock=False)
+            database = self._opened()
+            database.confirm()
+            return _cursor(database, stream, journal_id, lock=False)
         except SinkError:
             self.close()
             raise

@@ -65,6 +65,10 @@ class Database(ABC):
     def fill(self, table: Table, rows: Sequence[Row]) -> None:
         """Inserts rows whose key is not there yet; leaves the others as they are."""
 
+    def confirm(self) -> None:
+        """Raises SinkUnavailable when this connection does not lead any more to what its URL names."""
+        return
+
     @abstractmethod
     def begin(self) -> None: ...
 

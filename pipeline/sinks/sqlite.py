@@ -92,10 +92,13 @@ class SqliteDatabase(Database):
         with self._errors():
             self._connection.executemany(_insert(table, overwrite=False), rows)
 
-    def begin(self) -> None:
+    def confirm(self) -> None:
         # a file that was restored from a backup or deleted is another file: rows would go into the old one, unseen
         if _identity(self._path) != self._file:
             raise SinkUnavailable(f"{self._where}: the file was replaced or removed: opening it again")
+
+    def begin(self) -> None:
+        self.confirm()
         self.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
