@@ -78,7 +78,8 @@ class Fetcher:
                 self._session(open_market(settings, source, plan.universe, plan.begin, self._clock, unfinished))
             finally:
                 self._intake.close()
-                self._reporter.report(unstored=self._intake.waiting)
+                with contextlib.suppress(OSError):  # the state directory itself is gone
+                    self._reporter.report(**self._intake.report())
 
     def _session(self, market: Market) -> None:
         """The main loop: for each poll that is due, wait for its instant, then poll or say why not."""

@@ -137,6 +137,7 @@ class Intake:
         if self._waiting and not self._store():
             log.error("%d polls could not be journaled for want of room and are lost", self.waiting)
         self._journal.close()
+        self._log_findings()
 
     def _store(self) -> bool:
         """Appends what waits, oldest first, as far as there is room; True when nothing waits any more."""

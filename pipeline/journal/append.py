@@ -177,6 +177,8 @@ class Journal:
                 return
             self._closed = True
             if self._broken is None:
+                self._rescue()
+            if self._broken is None:
                 with suppress(JournalError), files.worded(self.path):  # waits a moment for readers, then leaves the log
                     self._connection.execute(f"PRAGMA busy_timeout = {_CLOSING_WAIT_MS}")
                     self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -206,6 +208,9 @@ class Journal:
     def _recover(self) -> None:
         """A sound journal at `path`, whatever was there; `findings` say what was wrong."""
         files.refuse_links(self.path)
+        unreadable = repair.set_aside_unreadable(self.directory)
+        if unreadable is not None:
+            self._findings.append(f"{unreadable}; the journal that is there is used")
         finished = repair.switch(self.directory, self._mark)
         if finished is not None:
             self._findings.append(f"journal {finished} was put in place, as an earlier start had begun to do")
@@ -234,9 +239,10 @@ class Journal:
             self._open = None
         new_id = repair.switch(self.directory, self._mark)
         if reason is not None:
+            kept = f"the old file is kept as {aside}" if aside else "of the old one no file is left"
             self._findings.append(
                 f"journal {old_id} is replaced ({reason}): journal {new_id} begins with the {carried} records "
-                f"that can be read, all databases get them again; the old file is kept as {aside}"
+                f"that can be read, all databases get them again; {kept}"
             )
 
     def _load(self) -> None:
@@ -253,6 +259,14 @@ class Journal:
         """A journal whose files were deleted or replaced under us is invisible to readers and lost on exit."""
         if files.file_identity(self.path) != self._files:
             self.rotate("its files were deleted or replaced while it was open")
+
+    def _rescue(self) -> None:
+        """The last chance for records whose files were deleted since the last append."""
+        try:
+            with self._usable():
+                self._follow_files()
+        except JournalError as error:
+            self._findings.append(f"journal {self.path} was deleted or replaced, and cannot be written anew: {error}")
 
     def _seq_of(self, key: str) -> int | None:
         row = self._connection.execute("SELECT seq FROM record WHERE key = ?", (key,)).fetchone()

@@ -94,9 +94,13 @@ def refuse_links(path: Path) -> None:
 
 
 def file_identity(path: Path) -> tuple[tuple[int, int], ...] | None:
-    """Device and inode of the file and of its write-ahead log; None when either is not there."""
+    """Device and inode of the file, its write-ahead log and its shared memory; None when one is not there.
+
+    They stay while the fetcher has the journal open. Who opens it without the shared memory that the fetcher uses makes
+    one of its own and never sees another commit.
+    """
     try:
-        return tuple((facts.st_dev, facts.st_ino) for facts in map(os.stat, (path, side_files(path)[0])))
+        return tuple((facts.st_dev, facts.st_ino) for facts in map(os.stat, (path, *side_files(path))))
     except FileNotFoundError:
         return None
 

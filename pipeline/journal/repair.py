@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -180,6 +181,21 @@ def aside_name(directory: Path, journal_id: str) -> str:
     while (directory / f"journal-{journal_id}.damaged-{number}.sqlite3").exists():
         number += 1
     return f"journal-{journal_id}.damaged-{number}.sqlite3"
+
+
+def set_aside_unreadable(directory: Path) -> str | None:
+    """Renames a NEXT that does not say what it is, one line about it; None when there is none, or a readable one."""
+    new = directory / NEXT
+    if not new.exists():
+        return None
+    try:
+        with files.worded(new), closing(files.connect(new, readonly=True)) as connection:
+            files.load_meta(connection, new)
+    except JournalDamagedError as error:
+        aside = aside_name(directory, "unknown")
+        new.replace(directory / aside)
+        return f"{error}; it is kept as {aside}"
+    return None
 
 
 def switch(directory: Path, mark: Mark) -> str | None:

@@ -82,8 +82,39 @@ def test_a_deleted_write_ahead_log_is_noticed(tmp_path, sound, checkpointed):
     reopened.close()
 
 
+SIDES = ("journal.sqlite3-shm", "journal.sqlite3-wal", "journal.sqlite3")
+
+
+def test_files_deleted_since_the_last_append_are_noticed_when_the_journal_is_closed(tmp_path):
+    for number in range(1, len(SIDES) + 1):
+        state = tmp_path / str(number)
+        journal, _ = filled(state, checkpointed=True)
+        for name in SIDES[-number:]:
+            (state / name).unlink()
+        journal.close()
+        assert "deleted or replaced while it was open" in journal.findings[0]
+        assert journal.last_seq == COUNT
+        assert keys(state) == ALL_KEYS
+
+
+@pytest.mark.parametrize("garbage", [b"", b"not a database, by no means\n" * 500])
+def test_a_replacement_that_cannot_be_read_is_kept_aside_and_the_journal_that_is_there_is_used(
+    tmp_path, sound, garbage
+):
+    state = shutil.copytree(sound[True], tmp_path / "state")
+    (state / repair.NEXT).write_bytes(garbage)
+    journal = Journal.open(state, STREAM)
+    (aside,) = state.glob("journal-*.damaged-1.sqlite3")
+    assert aside.read_bytes() == garbage
+    (finding,) = journal.findings
+    assert repair.NEXT in finding
+    assert aside.name in finding
+    assert journal.append(record(COUNT)) == COUNT + 1
+    journal.close()
+
+
 def test_files_deleted_under_a_running_writer_cost_no_record(tmp_path):
-    for name in ("journal.sqlite3-wal", "journal.sqlite3"):
+    for name in SIDES:
         state = tmp_path / name
         journal, old_id = filled(state, checkpointed=True)
         (state / name).unlink()
