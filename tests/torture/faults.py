@@ -10,6 +10,7 @@ import random
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -143,6 +144,18 @@ def supervisor_stopped_shortly(it: Field) -> None:
     pipeline = it.rig.pipeline
     with it.stopped(pipeline.pid):
         pipeline.wait_polls(it.chance.randint(2, 12))
+
+
+def everything_stopped(it: Field) -> None:
+    """Ctrl-Z or a paused container, past the heartbeat's limit: nobody is taken for silent when it goes on."""
+    pipeline = it.rig.pipeline
+    pids = {role: pipeline.pid_of(role) for role in ("fetcher", *BOTH)}
+    with it.fetch_fault():
+        pipeline.signal_group(signal.SIGSTOP)
+        time.sleep(1.2 * HEARTBEAT_S)
+        pipeline.signal_group(signal.SIGCONT)
+        pipeline.wait_polls(3)
+    assert {role: pipeline.pid_of(role) for role in pids} == pids, "a child that lived was replaced"
 
 
 def database_hung(it: Field) -> None:
@@ -320,6 +333,14 @@ def deleted_log(it: Field) -> None:
     journals.hurt(it, it.chance.choice(DELETED))
 
 
+def journal_deleted(it: Field) -> None:
+    journals.delete_running(it)
+
+
+def journal_overwritten(it: Field) -> None:
+    journals.overwrite_running(it)
+
+
 def copied_state(it: Field) -> None:
     journals.copied(it)
 
@@ -395,6 +416,7 @@ FAULTS = (
     Fault("fetcher silent", fetcher_silent, 0.3),
     Fault("supervisor stopped", supervisor_stopped, 0.3),
     Fault("supervisor stopped shortly", supervisor_stopped_shortly),
+    Fault("everything stopped", everything_stopped, 0.3),
     Fault("database hung", database_hung),
     Fault("database killed", database_killed, 1.5),
     Fault("database down", database_down),
@@ -412,6 +434,8 @@ FAULTS = (
     Fault("fsync or write error", io_error, needs="fiu"),
     Fault("torn journal", torn_journal),
     Fault("deleted log", deleted_log),
+    Fault("journal deleted", journal_deleted),
+    Fault("journal overwritten", journal_overwritten, 0.5),
     Fault("copied state", copied_state, 0.3),
     Fault("restored backup", restored_backup),
     Fault("bad row", bad_row),

@@ -1,14 +1,16 @@
-"""Faults of the journal's files: torn, flipped, deleted, copied. The pipeline is down while they happen."""
+"""Faults of the journal's files: torn, flipped, deleted, copied, while the pipeline is down or while it runs."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pipeline.journal import NAME
+from tests.harness.rig import MYSQL, SQLITE
 from tests.torture.field import Field
 
 PAGE = 4096
@@ -74,12 +76,48 @@ def hurt(it: Field, damage: Hurt) -> None:
         newest = max(it.rig.newest_polls())
         journal = pipeline.state_dir / NAME
         damage(it, journal, journal.with_name(f"{NAME}-wal"))
-        pipeline.start("--speed", "max")
-        pipeline.wait_status(lambda found: _polled(found) > newest, f"the polls up to {newest}, once more", 90)
-        pipeline.stop()
-        it.check_journals(damaged=True)
-        it.start()
-        it.check_journals(damaged=True)
+        _take_again(it, newest)
+
+
+def _take_again(it: Field, newest: str) -> None:
+    """Starts a pipeline that is down, so that what was destroyed of the polls up to `newest` is taken once more."""
+    pipeline = it.rig.pipeline
+    pipeline.start("--speed", "max")
+    pipeline.wait_status(lambda found: _polled(found) > newest, f"the polls up to {newest}, once more", 90)
+    pipeline.stop()
+    it.check_journals(damaged=True)
+    it.start()
+    it.check_journals(damaged=True)
+
+
+@contextlib.contextmanager
+def _replaced(it: Field) -> Iterator[Path]:
+    """The journal of the running pipeline, to be hurt, and perhaps a writer with it: another one must begin."""
+    pipeline = it.rig.pipeline
+    journal_id = pipeline.wait_status(lambda found: found["journal"].get("id"), "a journal")
+    with it.fetch_fault():
+        yield pipeline.state_dir / NAME
+        if it.chance.random() < 0.5:
+            it.kill(pipeline.pid_of(it.chance.choice((SQLITE, MYSQL))))
+        pipeline.wait_status(lambda found: found["journal"].get("id", journal_id) != journal_id, "another journal")
+        pipeline.wait_status(lambda found: {row["state"] for row in found["databases"]} == {"ok"}, "sound databases")
+    it.check_journals(damaged=True)
+
+
+def delete_running(it: Field) -> None:
+    """The fetcher still has the files that were deleted: no record is lost."""
+    with _replaced(it) as journal:
+        for part in it.chance.choice((("-shm",), ("-wal",), ("",), ("", "-wal", "-shm"))):
+            journal.with_name(f"{NAME}{part}").unlink()
+
+
+def overwrite_running(it: Field) -> None:
+    """Not even which journal it is can be read any more; what was destroyed is taken once more by the next run."""
+    with _replaced(it) as journal, journal.open("r+b") as file:
+        file.write(it.chance.randbytes(journal.stat().st_size))
+    with it.fetch_fault():
+        assert it.rig.pipeline.stop() == 0, it.rig.pipeline.log_tail()
+        _take_again(it, max(it.rig.newest_polls()))
 
 
 def copied(it: Field) -> None:
