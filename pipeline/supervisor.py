@@ -161,13 +161,17 @@ class Supervisor:
         last_seq = journal["last_seq"] if journal else self._last_seq()
         if left and last_seq != 0:
             names = ", ".join(left)
-            log.error("not every record is in %s yet: they are in the journal, the next start writes them", names)
+            log.error(
+                "not every record is in %s yet, or it does not answer: they are in the journal, the next start writes "
+                "what is missing",
+                names,
+            )
             return code or EXIT_UNFINISHED
         if fetcher.state.get("unstored"):
             self.message = "polls could not be journaled for want of room on the disk and are lost"
             return code or EXIT_UNFINISHED
-        if code == EXIT_DONE and not fetcher.ended and not self._polled():
-            self.message = f"nothing was fetched: {fetcher.state.get('fatal') or 'the fetcher came to no poll'}"
+        if code == EXIT_DONE and fetcher.deaths and not fetcher.ended and not self._polled():
+            self.message = "nothing was fetched: the fetcher ended again and again before its first poll"
             return EXIT_UNFINISHED
         polls = fetcher.state.get("polls") or {}
         if code == EXIT_DONE and polls.get("failed") and not (polls.get("taken") or polls.get("partial")):

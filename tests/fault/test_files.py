@@ -14,7 +14,8 @@ from contextlib import closing
 import pytest
 
 from pipeline.journal import NAME as JOURNAL
-from pipeline.lock import FileLock, state_directory
+from pipeline.journal.repair import NEXT
+from pipeline.lock import state_directory
 from tests.harness import Pipeline, make_recording, wait_until
 
 PARTS = ("", "-wal", "-shm")
@@ -115,10 +116,8 @@ def test_a_journal_that_is_deleted_before_a_database_has_it_all_is_still_stored(
 
 
 def test_a_fetcher_that_never_comes_to_a_poll_is_told_by_the_exit_code(pipeline, tmp_path):
-    lock = FileLock(state_directory(pipeline.state_dir) / "journal.lock")
-    assert lock.acquire()
-    with closing(lock):
-        pipeline.start()
-        pipeline.wait_status(lambda found: found["state"], "a status")
-        assert pipeline.stop() == 69, pipeline.log_tail()
+    (state_directory(pipeline.state_dir) / NEXT).mkdir()  # no file, and nothing that the fetcher could put aside
+    pipeline.start()
+    pipeline.wait_status(lambda found: found["processes"][1]["restarts"] > 1, "a fetcher that dies")
+    assert pipeline.stop() == 69, pipeline.log_tail()
     assert "nothing was fetched" in pipeline.log_text()
