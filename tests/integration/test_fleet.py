@@ -67,7 +67,7 @@ def test_a_supervisor_that_was_stopped_kills_the_silent_and_nobody_else(tmp_path
     said = run(
         tmp_path,
         """
-    fleet, child = fleet_of(0, 1.5)
+    fleet, child = fleet_of(0, 2.5)
     while child.state.get("state") != "running":
         child.listen()
     os.kill(child.pid, signal.SIGSTOP)
