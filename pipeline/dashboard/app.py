@@ -169,17 +169,18 @@ class Api:
                 day["rev"] = self._rev(universe, day["trade_date"])
             return {"universe": universe, "days": found}
 
-        return await self._json(request, ("series", universe, date, days, self._rev_key(universe)), make)
+        return await self._json(request, ("series", universe, date, days, self._stand(universe)), make)
 
     def _rev(self, universe: str, date: str) -> int:
-        for channel in self._feed.channels:
-            if channel.universe == universe and channel.view is not None and channel.view.trade_date == date:
+        for channel in (self._feed.channels.shown(universe), self._feed.channels.shown(universe, date)):
+            if channel is not None and channel.view is not None and channel.view.trade_date == date:
                 return channel.mark.rev
         return 0
 
-    def _rev_key(self, universe: str) -> int:
+    def _stand(self, universe: str) -> tuple[str, int] | None:
+        """What a kept answer is of: two channels of one universe count for themselves."""
         channel = self._feed.channels.shown(universe)
-        return channel.seq if channel else -1
+        return (channel.watch, channel.seq) if channel else None
 
     async def stock(self, request: Request) -> Response:
         universe, date, symbol = await self._universe(request), date_of(request), name_of(request, "symbol")

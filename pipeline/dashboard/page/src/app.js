@@ -8,6 +8,7 @@ import { openLink } from "./net/link.js";
 import { appendPoints, applyChange, applyState } from "./net/merge.js";
 
 const RETRY_MS = 3_000;
+const STALE_MS = 1_000; // an answer of the server may be a second old
 
 export class App {
   constructor(base, workerUrl) {
@@ -150,6 +151,10 @@ export class App {
       this.series = series;
       this.loadingSeries = null;
       this.changed("series");
+      const held = series.days.at(-1);
+      if (held?.trade_date === this.live?.trade_date && held.polls.t.length < this.live.series.count) {
+        this.seriesRetry = setTimeout(() => this.live && this.loadSeries(), STALE_MS);
+      }
       if (!this.dates.includes(series.days.at(-1)?.trade_date)) this.loadUniverses(); // a new day, or the first one
       if (this.route.at && !this.replay) this.startReplay(this.route.at);
     } catch (error) {
