@@ -189,8 +189,8 @@ class Supervisor:
             for child in running:
                 child.stopping = True
                 child.say(word)
-                if child in self._fleet.writers:
-                    child.hint(None)
+                if child in self._fleet.writers and not child.depth():
+                    child.hint(None)  # wakes one that waits for a hint
             self._turn()
             if self._signals > max(signals, 1):
                 return False
