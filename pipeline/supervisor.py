@@ -161,8 +161,7 @@ class Supervisor:
         last_seq = journal["last_seq"] if journal else self._last_seq()
         if left and last_seq != 0:
             names = ", ".join(left)
-            said = "not every record is in %s yet, or it does not answer: they are in the journal, the next start writes them"
-            log.error(said, names)
+            log.error("not every record is in %s yet, or it does not answer: the next start writes them", names)
             return code or EXIT_UNFINISHED
         if fetcher.state.get("unstored"):
             self.message = "polls could not be journaled for want of room on the disk and are lost"
