@@ -14,6 +14,7 @@ from pipeline.sinks import open_database
 from pipeline.tables import MEMBER, POLL, SECTOR, SESSION, SNAPSHOT, STOCK, TABLES, Table
 
 DAY = "2026-11-26"
+MOMENT = f"{DAY} 10:01:00"
 STREAM = "test"
 JOURNAL = "journal-1"
 START = Cursor(0)
