@@ -3,6 +3,9 @@
 500 stocks change once a second in front of headless Chromium. `painted` is the first task after the frame that shows
 the poll in numbers, heat map and chart, on the machine's wall clock, as is the commit. A cold visit has an empty cache
 and no connection, a warm one has been there before. Prints minimum, median, p95 and maximum of each.
+
+`--hour` (a quarter of an hour) shows a page nothing but the polls of an hour, one a second, faster than that, in a
+browser with all its compilers: heap and nodes after every ten minutes of it.
 """
 
 from __future__ import annotations
@@ -138,25 +141,47 @@ def held(session: CDPSession) -> tuple[float, float]:
 
 
 def held_after(page: Page, session: CDPSession, day: MarketDay, numbers: range) -> tuple[float, float]:
-    """As `held`, once these polls are stored and the last is painted."""
+    """As `held`, once each of these polls was stored and painted."""
     for number in numbers:
         store(day, number)
-    painted(page, label(day.at(numbers[-1])))
+        painted(page, label(day.at(number)))
+    page.evaluate("window.painted = {}")
     return held(session)
 
 
-def growth(page: Page, day: MarketDay, first: int) -> tuple[float, float]:
+def growth(page: Page, session: CDPSession, day: MarketDay, first: int) -> tuple[float, float]:
     """Percent by which heap and nodes grow over LONG polls, as many as an hour has at one a minute.
 
     The page's browser runs without INTERPRETED's compilers, whose code is most of a heap and comes in waves, by how
     often a function has run: it is bounded, and nothing that the page keeps. The first polls do not count: caches fill.
     """
-    session = page.context.new_cdp_session(page)
-    session.send("Performance.enable")
     before = held_after(page, session, day, range(first, first + WARMING))
     after = held_after(page, session, day, range(first + WARMING, first + WARMING + LONG))
     heap, nodes = (100 * (b - a) / a for a, b in zip(before, after, strict=True))
     return heap, nodes
+
+
+def hour(browser: Browser, server: PageServer, day: MarketDay) -> None:
+    """Prints bytes of the heap and nodes for every ten minutes of polls, and their growth after the first ten."""
+    page, session = watched_page(browser, server)
+    print(f"{'minute':>6} {'heap, MB':>9} {'grown, %':>9} {'nodes':>6} {'grown, %':>9}")
+    first = None
+    for minute in range(10, 61, 10):
+        end = 3 + 60 * minute
+        found = held_after(page, session, day, range(end - 600, end))
+        first = first or found
+        heap, nodes = (100 * (now - then) / then for now, then in zip(found, first, strict=True))
+        print(f"{minute:>6} {found[0] / 1e6:>9.2f} {heap:>9.1f} {found[1]:>6.0f} {nodes:>9.1f}", flush=True)
+
+
+def watched_page(browser: Browser, server: PageServer) -> tuple[Page, CDPSession]:
+    page = browser.new_context(viewport=DESKTOP).new_page()
+    page.goto(server.url)
+    page.locator(".session-chart canvas").wait_for()
+    page.evaluate(WATCH_POLLS)
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    return page, session
 
 
 def main() -> int:
@@ -173,8 +198,11 @@ def main() -> int:
         server = PageServer("--db", f"sqlite:///{file}")
         browser, plain = launch(playwright), launch(playwright, INTERPRETED)
         try:
-            measure(browser, server, day)
-            measure_growth(plain, server, day)
+            if "--hour" in sys.argv:
+                hour(browser, server, day)
+            else:
+                measure(browser, server, day)
+                measure_growth(plain, server, day)
         finally:
             browser.close()
             plain.close()
@@ -198,11 +226,7 @@ def measure(browser: Browser, server: PageServer, day: MarketDay) -> None:
 
 
 def measure_growth(browser: Browser, server: PageServer, day: MarketDay) -> None:
-    page = browser.new_context(viewport=DESKTOP).new_page()
-    page.goto(server.url)
-    page.locator(".session-chart canvas").wait_for()
-    page.evaluate(WATCH_POLLS)
-    heap, nodes = growth(page, day, 3 + POLLS)
+    heap, nodes = growth(*watched_page(browser, server), day, 3 + POLLS)
     say(f"growth of the heap over {LONG} polls", [heap], "%", "5 %")
     say(f"growth of the nodes over {LONG} polls", [nodes], "%", "5 %")
 
