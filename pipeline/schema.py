@@ -124,6 +124,8 @@ def ensure(url: DatabaseUrl, create: bool) -> None:
         for table in TABLES:
             refuse_seed_layout(table, database.columns(table))
         absent = missing(database)
+        if absent and TABLES.keys().isdisjoint(absent):
+            check_tables(database)  # a column that is missing says more than the views that need it
         if absent and create:
             failed = [outcome for outcome in upgrade(database) if outcome.state == "failed"]
             if failed:

@@ -86,6 +86,16 @@ SEED_STOCK = """INSERT INTO intraday_stock_prices (poll_time, trade_date, symbol
     change_pct, volume, status) VALUES ('{moment}', '{day}', '{symbol}', {ltp}, 100, 1, 1, 1000, 'ADVANCE')"""
 
 
+def test_a_renamed_column_is_named_though_the_views_over_it_are_broken_too(url):
+    schema.ensure(url, create=True)
+    run(url, "ALTER TABLE intraday_advance_decline RENAME COLUMN rana TO drifted")
+    for create in (True, False):
+        with pytest.raises(SinkSchemaError, match="intraday_advance_decline has no column rana"):
+            schema.ensure(url, create=create)
+    run(url, "ALTER TABLE intraday_advance_decline RENAME COLUMN drifted TO rana")
+    schema.ensure(url, create=True)
+
+
 def make_seed_tables(url: DatabaseUrl) -> None:
     """The first system's tables and a view, with rows: one time and symbol twice, one symbol that is too long."""
     lite = url.dialect == "sqlite"
