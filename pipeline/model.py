@@ -37,10 +37,11 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Quote:
     """One issue as the source stated it. Prices in units of 0.0001; None where the source said nothing usable.
 
+    Nobody changes one; it is not frozen because that triples the cost of making it, and a poll makes thousands.
     `trade_time`: epoch seconds of the last trade; None when the source does not say or nothing traded.
     `delay_s`: the delay the source states for this issue.
     """
