@@ -101,7 +101,9 @@ class Drain:
             self._sink.close()
 
     def close(self) -> None:
-        self._ahead.shutdown(wait=False, cancel_futures=True)
+        self._ahead.shutdown(cancel_futures=True)
+        self._read_ahead.close()
+        self._reader.close()
         self.reset()
 
     def _identity(self) -> Identity:

@@ -244,9 +244,11 @@ class Certificates:
         ca_key = directory / f"{name}.key"
         extensions = directory / f"{name}.ext"
         request = directory / f"{name}.csr"
-        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        # Python 3.13 and newer look closer: who may sign, and by whose key it was signed.
+        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\nauthorityKeyIdentifier=keyid\n")
+        signing = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
         new = ["openssl", "req", "-newkey", "rsa:2048", "-nodes"]
-        _openssl(*new, "-x509", "-days", "3650", "-subj", f"/CN={name}", "-keyout", ca_key, "-out", self.ca)
+        _openssl(*new, "-x509", *signing, "-days", "3650", "-subj", f"/CN={name}", "-keyout", ca_key, "-out", self.ca)
         _openssl(*new, "-subj", "/CN=localhost", "-keyout", self.key, "-out", request)
         _openssl(
             *("openssl", "x509", "-req", "-days", "3650", "-in", request, "-CA", self.ca, "-CAkey", ca_key),
