@@ -49,7 +49,7 @@ def measured(bench: str, output: str) -> list[Line]:
     for text in output.splitlines():
         figures = [pattern.search(text) for pattern in _FIGURES.values()]
         if not all(figures):
-            heading = text.strip() if text and not text.startswith(" ") else heading
+            heading = text.strip(" :") if text and not text.startswith(" ") else heading
             continue
         first = min(figure.start() for figure in figures if figure)
         note = _NOTE.search(text)
