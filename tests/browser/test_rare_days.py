@@ -22,6 +22,7 @@ COLOURED = """([selector, variable]) => {
     const hex = getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
     const wanted = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
     const canvas = document.querySelector(`${selector} canvas`);
+    if (!canvas?.width) return 0; // the chart is yet to come
     const pen = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
     pen.drawImage(canvas, 0, 0);
     const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
