@@ -15,6 +15,9 @@ from zoneinfo import ZoneInfo
 
 UNITS_PER_CURRENCY = 10_000
 UNKNOWN_SECTOR = "Unknown"
+API_SOURCE = "api"
+SEED_SOURCE = "seed"
+"""`source` of what no run fetched: rows of the Python API, rows of the seed system's tables."""
 
 
 class Status(StrEnum):

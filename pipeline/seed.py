@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from pipeline.model import Row
+from pipeline.model import SEED_SOURCE, Row
 from pipeline.sinks import Database
 from pipeline.sinks.base import is_seed_layout
 from pipeline.sinks.rows import refusals
@@ -27,7 +27,6 @@ VIEWS = (
     "v_top_movers_today",
     "v_intraday_breadth_summary",
 )
-SOURCE = "seed"
 BATCH_ROWS = 2000
 
 
@@ -111,7 +110,7 @@ def _batches(database: Database, table: Table, names: list[str]) -> Iterator[lis
 
 def _row(table: Table, values: dict[str, object], universe: str) -> Row:
     values["universe"] = universe
-    values.setdefault("source", SOURCE)
+    values.setdefault("source", SEED_SOURCE)
     values.setdefault("trade_date", str(values["poll_time"])[:10])
     if values.get("created_at") is None:
         values["created_at"] = values["poll_time"]

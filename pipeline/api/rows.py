@@ -17,10 +17,9 @@ from pipeline import tables
 from pipeline.api.issue import TRADED, StockStatus, local, number, of_newest_day, whole
 from pipeline.breadth import compute
 from pipeline.errors import UsageError
-from pipeline.model import Counts, Member, Outcome, Quote, Record, Row, Session, Status, Universe
+from pipeline.model import API_SOURCE, Counts, Member, Outcome, Quote, Record, Row, Session, Status, Universe
 from pipeline.session import local_text, utc_text
 
-SOURCE = "api"
 _MOST_ISSUES = 1_000_000
 _measures = attrgetter(*tables.MEASURES)
 _PRICES: dict[Status, tuple[int | None, int | None]] = {
@@ -46,26 +45,26 @@ def snapshot_record(
     statuses = _statuses(stocks)
     measured = _measured(breadth, stocks, statuses)
     priced = [stock for stock in stocks if stock.ltp is not None]
-    name = f"{universe}|{key[1]}|{key[2]}|{SOURCE}"
+    name = f"{universe}|{key[1]}|{key[2]}|{API_SOURCE}"
     if not priced and not measured.total_stocks:
         failed = (*key, Outcome.FAILED.value, "no symbol has a price", 0, 0)
-        return Record(name, universe, key[1], SOURCE, {tables.POLL.name: [failed]})
+        return Record(name, universe, key[1], API_SOURCE, {tables.POLL.name: [failed]})
     stated = [local_text(local(stock.timestamp, _zone(poll_time))) for stock in priced if stock.stated]
-    provenance = (None, None, None, None, max(stated, default=None), SOURCE, utc_text(datetime.now(UTC)))
+    provenance = (None, None, None, None, max(stated, default=None), API_SOURCE, utc_text(datetime.now(UTC)))
     rows: dict[str, list[Row]] = {
         tables.POLL.name: [(*key, Outcome.TAKEN.value, None, 0, 0)],
         tables.SNAPSHOT.name: [(*key, *_measures(measured), *provenance)],
     }
     if priced:
         rows[tables.STOCK.name] = [_stock_row(key, stock, statuses[stock.symbol], poll_time) for stock in priced]
-    return Record(name, universe, key[1], SOURCE, rows)
+    return Record(name, universe, key[1], API_SOURCE, rows)
 
 
 def stock_record(universe: str, poll_time: datetime, stock: StockStatus, change_pct: Any) -> Record:
     """The record of `log_stock_update`. `change_pct`: the caller's, stored where there is no previous close."""
     key = _key(universe, poll_time)
     rows = {tables.STOCK.name: [_stock_row(key, stock, Status(stock.status), poll_time, number(change_pct))]}
-    return Record(f"{universe}|{key[1]}|{key[2]} {stock.symbol}|{SOURCE}", universe, key[1], SOURCE, rows)
+    return Record(f"{universe}|{key[1]}|{key[2]} {stock.symbol}|{API_SOURCE}", universe, key[1], API_SOURCE, rows)
 
 
 def logged_rows(record: Record) -> int:
@@ -109,7 +108,7 @@ def _counts(issues: Sequence[tuple[Status, int | None]]) -> Counts:
     """Every measure over issues whose states (and volumes) are known: each is quoted so that it has its state."""
     quotes = {str(at): _quote(str(at), status, volume) for at, (status, volume) in enumerate(issues)}
     members = tuple(Member(symbol) for symbol in quotes)
-    return compute(Universe(SOURCE, members), quotes, {}, _SESSION).counts
+    return compute(Universe(API_SOURCE, members), quotes, {}, _SESSION).counts
 
 
 def _quote(symbol: str, status: Status, volume: int | None) -> Quote:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.journal import Identity, JournalReader
-from pipeline.model import Outcome, Row
+from pipeline.model import API_SOURCE, SEED_SOURCE, Outcome, Row
 from pipeline.sinks import Database
 from pipeline.sinks.batch import day_source
 from pipeline.sinks.letters import DROPPED
@@ -87,7 +87,8 @@ class DayOfDatabase:
         letters = self._letters_of({origin.seq for origin in origins})
         taken = self._taken_by_another(poll_time, expected)
         surplus = report.OLDER if gone else report.EXTRA
-        if not gone and self._foreign and (taken or all(map(self._outranked, origins))):
+        foreign = self._foreign and (taken or all(map(self._outranked, origins)))
+        if not gone and (foreign or (SNAPSHOT.name not in expected and self._entered(poll_time))):
             surplus = report.FOREIGN
         rows_before = self.result.rows
         for table in TABLES.values():
@@ -220,6 +221,12 @@ class DayOfDatabase:
                 (*self._day, poll_time, Outcome.TAKEN, Outcome.PARTIAL, *self._day, poll_time),
             )
         )
+
+    def _entered(self, poll_time: str) -> bool:
+        """Whether the poll's snapshot here is none that a run fetched: adopted, or of the Python API."""
+        where = f"{_DAY} AND poll_time = ? AND source IN (?, ?)"
+        params = (*self._day, poll_time, SEED_SOURCE, API_SOURCE)
+        return bool(self._number(f"SELECT COUNT(*) FROM {SNAPSHOT.name} WHERE {where}", params))
 
     def _letters_of(self, seqs: set[int]) -> dict[tuple[int, str, int], bool]:
         """{(record, table, row of it): whether its letter was dropped by hand}."""

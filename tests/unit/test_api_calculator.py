@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import IntradayAdvDeclCalculator
 from pipeline.api.issue import ZONES, stock_status
-from pipeline.api.rows import SOURCE, snapshot_record, stock_record
+from pipeline.api.rows import snapshot_record, stock_record
 from pipeline.tables import POLL, SNAPSHOT, STOCK
 
 NOW = datetime(2026, 11, 26, 5, 0, tzinfo=UTC)
@@ -129,7 +129,8 @@ def test_a_snapshot_record_is_unrounded_and_measures_volume_when_details_agree()
     at = datetime(2026, 11, 26, 10, 30, tzinfo=ZONES["NSE"])
     counted = {"advances": 2, "declines": 1, "unchanged": 0, "adv_pct": 66.67}
     row = row_of(snapshot_record("api", at, counted, stocks), SNAPSHOT)
-    assert (row["poll_time"], row["data_time"], row["source"]) == ("2026-11-26 10:30:00", "2026-11-26 10:29:00", SOURCE)
+    assert (row["poll_time"], row["data_time"]) == ("2026-11-26 10:30:00", "2026-11-26 10:29:00")
+    assert row["source"] == "api"
     assert row["adv_pct"] == 200 / 3
     assert (row["up_volume"], row["down_volume"], row["trin"]) == (21, 12, (2 / 1) / (21 / 12))
     other = row_of(snapshot_record("api", at, {"advances": 5, "declines": 0, "unchanged": 1}, stocks), SNAPSHOT)

@@ -244,6 +244,31 @@ def test_a_recording_of_a_day_that_the_python_api_filled_is_accounted_for(journa
     assert counts(report) == {kinds.SUPERSEDED: sum(each.row_count for each in whole_day()), kinds.FOREIGN: 1}
 
 
+@pytest.mark.parametrize("source", ["seed", "api", "yahoo"])
+def test_a_day_that_a_run_took_over_from_adopted_rows_or_the_python_api_agrees(journal, url, source):
+    """What claims to have been fetched has to be in the journal."""
+    started, _, *rest = whole_day()
+    journaled(journal, [started, skipped(0), *rest])
+    drained(journal.directory, url)
+    keys = "universe, trade_date, poll_time"
+    for at in ("09:16:00", f"{polls()[0]:%H:%M:%S}"):
+        change(
+            url,
+            f"INSERT INTO intraday_advance_decline ({keys}, advances, declines, unchanged, total_stocks, source) "
+            "VALUES ('nifty50', ?, ?, 1, 0, 0, 1, ?)",
+            (DAY, f"{DAY} {at}", source),
+        )
+        change(
+            url,
+            f"INSERT INTO intraday_stock_prices ({keys}, symbol, status) VALUES ('nifty50', ?, ?, 'A.NS', 'ADVANCE')",
+            (DAY, f"{DAY} {at}"),
+        )
+    report = checked(journal, url)
+    kind = kinds.EXTRA if source == "yahoo" else kinds.FOREIGN
+    assert counts(report) == {kind: 4}
+    assert report.agrees == (kind == kinds.FOREIGN), report.as_json()
+
+
 def test_members_are_held_against_the_newest_list(journal, url):
     first, *taken = whole_day()
     fewer = replace(
