@@ -182,7 +182,7 @@ def test_movers_are_sorted_searched_and_open_the_stocks_day(recorded, visitor):
         expect(dialog).to_be_hidden()
 
 
-def test_tables_and_chart_are_exported(recorded, visitor):
+def test_tables_and_chart_are_exported(recorded, visitor, stored):
     with visitor() as viewer:
         page = opened(viewer, recorded)
         saved = {}
@@ -197,6 +197,17 @@ def test_tables_and_chart_are_exported(recorded, visitor):
         assert {"symbol", "last", "prev_close", "change_pct", "status"} <= set(stocks[0])
         assert stage.HOSTILE in {row["symbol"] for row in stocks}
         assert (len(polls), polls[0]["time"], polls[-1]["time"]) == (152, "09:15", "15:30")
+        counted = [
+            row["poll_time"][11:16]
+            for row in stored.series("nifty50", recorded.second.isoformat())
+            if row["advances"] is not None
+        ]
+        assert counted == [row["time"] for row in polls[76:] if row["advances"]]
+        failed = next(row for row in polls[76:] if row["time"] == "10:55")
+        assert {failed[name] for name in ("advances", "trin", "coverage", "index_ltp")} == {""}
+        last = stored.latest("nifty50", recorded.second.isoformat())
+        for name in ("advances", "declines", "net_volume"):
+            assert float(polls[-1][name]) == last[name], name
         assert len(sectors) == page.locator(".sectors tbody tr").count()
 
 

@@ -6,6 +6,7 @@ import { Replay } from "./market/replay.js";
 import { getJson } from "./net/api.js";
 import { openLink } from "./net/link.js";
 import { appendPoints, applyChange, applyState } from "./net/merge.js";
+import { Polls } from "./net/polls.js";
 
 const RETRY_MS = 3_000;
 const STALE_MS = 1_000; // an answer of the server may be a second old
@@ -137,7 +138,7 @@ export class App {
     const last = this.series?.days.at(-1);
     if (!count) return;
     const key = `${this.watch} ${this.live.trade_date} ${rev} ${count}`;
-    if (last?.trade_date === this.live.trade_date && last.rev === rev && last.polls.t.length === count) return;
+    if (last?.trade_date === this.live.trade_date && last.rev === rev && last.polls.length === count) return;
     if (key === this.loadingSeries) return;
     this.loadingSeries = key;
     clearTimeout(this.seriesRetry);
@@ -148,11 +149,11 @@ export class App {
       const parameters = { universe: this.universe, date: this.live.trade_date, days: 2 };
       const series = await this.get("api/v1/series", parameters, this.loading.signal);
       if (watch !== this.watch) return;
-      this.series = series;
+      this.series = { ...series, days: series.days.map((day) => ({ ...day, polls: new Polls(day.polls) })) };
       this.loadingSeries = null;
       this.changed("series");
-      const held = series.days.at(-1);
-      if (held?.trade_date === this.live?.trade_date && held.polls.t.length < this.live.series.count) {
+      const held = this.series.days.at(-1);
+      if (held?.trade_date === this.live?.trade_date && held.polls.length < this.live.series.count) {
         this.seriesRetry = setTimeout(() => this.live && this.loadSeries(), STALE_MS);
       }
       if (!this.dates.includes(series.days.at(-1)?.trade_date)) this.loadUniverses(); // a new day, or the first one

@@ -4,6 +4,7 @@ import { clockStep } from "./scale.js";
 import { day as dayText } from "../format.js";
 
 const HALF_HOUR = 1800;
+const BREAK = -1;
 
 /** The trading span of a day: its session, else what its polls cover. */
 function spanOf({ session, polls }) {
@@ -16,29 +17,44 @@ function spanOf({ session, polls }) {
 const hhmm = (t) => `${String(Math.floor(t / 3600)).padStart(2, "0")}:${String(Math.floor(t / 60) % 60).padStart(2, "0")}`;
 
 /**
- * Joins days: `{x, at: [{day, i}], xMin, xMax, ticks, borders, areas}`, a null entry in `at` where the line breaks.
- * A break stands at a day's border and where polls are missing; `until` leaves out later polls of the last day (replay).
+ * Joins days: `{x, at(k) → {day, i} or null, newestFirst() → [{day, i}], take(read), xMin, xMax, ticks, borders, areas}`;
+ * `at` is null where the line breaks. A break stands at a day's border and where polls are missing; `until` leaves out
+ * later polls of the last day (replay). `take(read)`: the values `read(day.polls, i)` at each x, NaN at a break.
  */
 export function joinDays(days, until = null) {
-  const joined = { x: [], at: [], xMin: 0, xMax: 0, ticks: [], borders: [], areas: [] };
+  const joined = { x: [], day: [], poll: [], xMin: 0, xMax: 0, ticks: [], borders: [], areas: [] };
   let base = 0;
   days.forEach((day, number) => {
     const { from, to } = spanOf(day);
     const place = (t) => base + (t - from);
     if (number) {
       joined.borders.push({ x: base });
-      joined.x.push(base);
-      joined.at.push(null);
+      addPoint(joined, base, number, BREAK);
     }
-    addPolls(joined, day, place, number === days.length - 1 ? until : null);
+    addPolls(joined, day, number, place, number === days.length - 1 ? until : null);
     addTicks(joined, day, place, from, to, days.length);
     base += Math.max(to - from, 60);
   });
   joined.xMax = base || 1;
-  return joined;
+  return packed(joined, days);
 }
 
-function addPolls(joined, day, place, until) {
+function addPoint(joined, x, day, poll) {
+  joined.x.push(x);
+  joined.day.push(day);
+  joined.poll.push(poll);
+}
+
+/** The points in as few bytes as they need. */
+function packed({ x, day, poll, ...rest }, days) {
+  const [dayOf, pollOf] = [Uint8Array.from(day), Int32Array.from(poll)];
+  const at = (k) => (pollOf[k] === BREAK ? null : { day: days[dayOf[k]], i: pollOf[k] });
+  const newestFirst = () => Array.from(pollOf, (_, k) => at(k)).filter(Boolean).toReversed();
+  const take = (read) => Float64Array.from(pollOf, (i, k) => (i === BREAK ? NaN : read(days[dayOf[k]].polls, i)));
+  return { ...rest, x: Float64Array.from(x), at, newestFirst, take };
+}
+
+function addPolls(joined, day, number, place, until) {
   const { polls, session } = day;
   const longest = 1.9 * (session?.interval_s || Infinity);
   let before = null;
@@ -46,11 +62,9 @@ function addPolls(joined, day, place, until) {
     const t = polls.t[i];
     if (until !== null && t > until) break;
     if (before !== null && t - before > longest) {
-      joined.x.push(place((t + before) / 2));
-      joined.at.push(null);
+      addPoint(joined, place((t + before) / 2), number, BREAK);
     }
-    joined.x.push(place(t));
-    joined.at.push({ day, i });
+    addPoint(joined, place(t), number, i);
     if (polls.backfilled[i]) addArea(joined, place(t), session?.interval_s || 60);
     before = t;
   }

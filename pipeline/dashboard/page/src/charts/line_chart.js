@@ -23,9 +23,9 @@ function css(name) {
 
 /** `values` where both neighbours are missing: a line does not show them. Null when there is none. */
 function lonePoints(values) {
-  const missing = (value) => value === null || value === undefined;
-  const lone = values.map((value, i) => (missing(values[i - 1]) && missing(values[i + 1]) ? value : null));
-  return lone.some((value) => !missing(value)) ? lone : null;
+  const missing = (value) => value === null || value === undefined || Number.isNaN(value);
+  const alone = (value, i) => !missing(value) && missing(values[i - 1]) && missing(values[i + 1]);
+  return values.some(alone) ? Array.from(values, (value, i) => (alone(value, i) ? value : null)) : null;
 }
 
 /** Points as x, y, x, y…, NaN where the line breaks: numbers that the library takes as they are, where it would copy objects. */

@@ -6,7 +6,7 @@ import { timeOfDay } from "./replay.js";
 
 /** A cell; text that a spreadsheet would run as a formula gets a leading apostrophe. */
 function cell(value) {
-  if (value === null || value === undefined) return "";
+  if (value === null || value === undefined || Number.isNaN(value)) return "";
   if (typeof value === "number") return String(value);
   const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
@@ -40,7 +40,7 @@ const COLUMNS = ["advances", "declines", "unchanged", "total_stocks", "adv_decl_
 /** `until`: the last day is cut after this second (replay). */
 export function seriesCsv(universe, days, until = Infinity) {
   const rows = days.flatMap((day) =>
-    day.polls.t
+    Array.from(day.polls.t)
       .filter((t) => day !== days.at(-1) || t <= until)
       .map((t, i) => [universe, day.trade_date, timeOfDay(t), OUTCOMES[day.polls.outcome[i]], day.polls.backfilled[i], ...COLUMNS.map((column) => day.polls[column][i])]),
   );

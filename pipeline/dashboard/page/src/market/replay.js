@@ -22,7 +22,7 @@ export class Replay {
   constructor(app, day, at) {
     this.app = app;
     this.date = day.trade_date;
-    this.times = day.polls.t.filter((_, i) => day.polls.advances[i] !== null);
+    this.times = Array.from(day.polls.t).filter((_, i) => !Number.isNaN(day.polls.advances[i]));
     this.kept = new Map();
     this.speed = SPEEDS[1];
     this.playing = false;

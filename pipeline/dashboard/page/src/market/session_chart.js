@@ -26,11 +26,10 @@ export class SessionChart {
   /** `days`: of the series, oldest first; `until`: the replayed second of the last day, or null. */
   update(days, until) {
     const joined = joinDays(days, until);
-    const take = (column) => joined.at.map((at) => (at ? at.day.polls[column][at.i] : null));
     const { lines } = preferences();
-    const index = take("index_ltp");
-    const withIndex = index.some((value) => value !== null);
-    const counted = (column) => joined.at.map((at) => (at?.day.polls.total_stocks[at.i] ? at.day.polls[column][at.i] : null)); // zero of zero stocks is no value
+    const index = joined.take((polls, i) => polls.index_ltp[i]);
+    const withIndex = !index.every(Number.isNaN);
+    const counted = (column) => joined.take((polls, i) => (polls.total_stocks[i] ? polls[column][i] : NaN)); // zero of zero stocks is no value
     const drawn = lines === "both" ? bothLines(counted) : netLine(counted);
     this.lines.show(lines);
     setText(this.title, titleOf(lines, withIndex, days));
@@ -42,7 +41,7 @@ export class SessionChart {
       axes.push({ ...rangeAround(index), format: (value) => number(value, 0) });
       series.push({ name: "Index", values: index, axis: 1, colour: "--index" });
     }
-    this.chart.show({ ...joined, axes, series, readout: (i) => readout(joined.at[i]), table: tableOf(days, joined), empty: "No poll of this day yet." });
+    this.chart.show({ ...joined, axes, series, readout: (i) => readout(joined.at(i)), table: tableOf(days, joined), empty: "No poll of this day yet." });
   }
 
   showLegend(series, withIndex, backfilled) {
@@ -88,10 +87,10 @@ function readout(at) {
   const { day, i } = at;
   const { polls, reasons, session } = day;
   const when = `${dayText(day.trade_date)} ${timeOfDay(polls.t[i])} ${zoneName(session?.timezone)}`;
-  if (polls.adv_decl_diff[i] === null) return `${when}: poll ${OUTCOMES[polls.outcome[i]]}${reasons[i] ? `, ${reasons[i]}` : ""}`;
+  if (Number.isNaN(polls.adv_decl_diff[i])) return `${when}: poll ${OUTCOMES[polls.outcome[i]]}${reasons[i] ? `, ${reasons[i]}` : ""}`;
   if (!polls.total_stocks[i]) return `${when}: nothing has traded yet`;
   const counts = `▲${number(polls.advances[i])} ▼${number(polls.declines[i])} ■${number(polls.unchanged[i])}`;
-  const index = polls.index_ltp[i] === null ? "" : ` · index ${price(polls.index_ltp[i])}`;
+  const index = Number.isNaN(polls.index_ltp[i]) ? "" : ` · index ${price(polls.index_ltp[i])}`;
   const extra = polls.backfilled[i] ? " · backfilled" : polls.outcome[i] === 2 ? " · partial" : "";
   return `${when} · A−D ${signed(polls.adv_decl_diff[i])} (${counts})${index}${extra}`;
 }
@@ -100,13 +99,13 @@ const HEADS = ["Time", "Advances", "Declines", "Unchanged", "A−D", "Ratio", "T
 
 function tableOf(days, joined) {
   const rows = () =>
-    joined.at.filter(Boolean).toReversed().map(({ day, i }) => {
+    joined.newestFirst().map(({ day, i }) => {
       const { polls } = day;
       const word = polls.backfilled[i] ? "backfilled" : OUTCOMES[polls.outcome[i]];
       const net = polls.adv_decl_diff[i];
       return [
         `${dayText(day.trade_date)} ${timeOfDay(polls.t[i])}`, number(polls.advances[i]), number(polls.declines[i]), number(polls.unchanged[i]),
-        net === null ? NOTHING : `${arrow(net)} ${signed(net)}`, number(polls.adv_decl_ratio[i], 2), number(polls.trin[i], 2), number(polls.up_volume_pct[i], 1), price(polls.index_ltp[i]), word,
+        Number.isNaN(net) ? NOTHING : `${arrow(net)} ${signed(net)}`, number(polls.adv_decl_ratio[i], 2), number(polls.trin[i], 2), number(polls.up_volume_pct[i], 1), price(polls.index_ltp[i]), word,
       ];
     });
   return { caption: `Polls of ${days.map((day) => dayText(day.trade_date, true)).join(" and ")}, newest first`, heads: HEADS, rows };

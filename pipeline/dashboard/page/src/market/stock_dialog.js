@@ -66,26 +66,26 @@ export class StockDialog {
 
   showChart(stock, until) {
     const { points, session } = stock;
-    const zeros = points.t.map(() => 0);
-    const day = { trade_date: stock.trade_date, session, polls: { t: points.t, backfilled: zeros } };
-    const joined = joinDays([day], until);
-    const take = (column) => joined.at.map((at) => (at ? points[column][at.i] : null));
-    const values = take("ltp");
+    const polls = { ...points, backfilled: [] };
+    const joined = joinDays([{ trade_date: stock.trade_date, session, polls }], until);
+    const values = joined.take(({ ltp }, i) => ltp[i]);
     const before = stock.prev_close;
     const zone = zoneName(session?.timezone);
     showLegend(this.legend, [["Price", ""], ...(before ? [["Previous close", "key-dashed"]] : [])]);
-    const percentOf = (value) => (before && value !== null ? ` (${signedPercent((100 * (value - before)) / before)})` : "");
+    const percentOf = (value) => (before ? ` (${signedPercent((100 * (value - before)) / before)})` : "");
+    const readout = (i) =>
+      i === undefined ? "A gap: nothing was stored here." : `${timeOfDay(points.t[i])} ${zone} · ${price(points.ltp[i])}${percentOf(points.ltp[i])} · volume ${short(points.volume[i])}`;
     this.chart.show({
       ...joined,
       axes: [{ ...rangeAround([...values, before]), format: (value) => price(value) }],
       series: [{ name: "Price", values, colour: "--accent" }],
       levels: before ? [before] : [],
-      readout: (i) => (joined.at[i] ? `${timeOfDay(points.t[joined.at[i].i])} ${zone} · ${price(values[i])}${percentOf(values[i])} · volume ${short(points.volume[joined.at[i].i])}` : "A gap: nothing was stored here."),
+      readout: (k) => readout(joined.at(k)?.i),
       empty: "This stock had no price on this day yet.",
       table: {
         caption: `Prices of ${shortSymbol(stock.symbol)}, newest first`,
         heads: ["Time", "Price", "Change", "Volume"],
-        rows: () => joined.at.filter(Boolean).toReversed().map(({ i }) => [timeOfDay(points.t[i]), price(points.ltp[i]), before ? signedPercent((100 * (points.ltp[i] - before)) / before) : "–", short(points.volume[i])]),
+        rows: () => joined.newestFirst().map(({ i }) => [timeOfDay(points.t[i]), price(points.ltp[i]), before ? signedPercent((100 * (points.ltp[i] - before)) / before) : "–", short(points.volume[i])]),
       },
     });
   }

@@ -65,7 +65,7 @@ export class MarketView {
   /** Draws the chart when its points differ from those drawn, or at `once`. */
   showSeries(series, replay, once) {
     const last = series.days.at(-1);
-    const key = `${series.universe} ${last?.trade_date} ${last?.rev} ${last?.polls.t.length} ${replay?.snapshot?.market?.t}`;
+    const key = `${series.universe} ${last?.trade_date} ${last?.rev} ${last?.polls.length} ${replay?.snapshot?.market?.t}`;
     if (once || key !== this.drawn) this.chart.update(series.days, replay?.snapshot?.market?.t ?? null);
     this.drawn = key;
   }

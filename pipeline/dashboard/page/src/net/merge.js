@@ -36,13 +36,10 @@ export function applyState(held, event) {
 /** Appends a change's points to the day they belong to; false when the series has to be fetched again. */
 export function appendPoints(day, change) {
   if (!day || day.trade_date !== change.trade_date || !change.series || !change.points) return false;
-  const held = day.polls.t.length;
+  const held = day.polls.length;
   const added = change.points.t.length;
   if (change.series.rev !== day.rev || held + added !== change.series.count) return false;
-  for (const [column, values] of Object.entries(day.polls)) {
-    const more = change.points[column] ?? new Array(added).fill(null);
-    for (const value of more) values.push(value);
-  }
+  day.polls.append(change.points);
   for (const [position, reason] of Object.entries(change.reasons ?? {})) day.reasons[held + Number(position)] = reason;
   return true;
 }
