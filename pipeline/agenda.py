@@ -26,12 +26,14 @@ class Past:
     """What the journal knows of a session when a fetcher begins, poll times as local text.
 
     `known`: polls accounted for, also by runs at any time of the day; `own`: those that this run took, or was too late
-    for; `begun`: whether this very session was begun.
+    for; `begun`: whether this very session was begun; `plan`: the day's regular session and interval in seconds as the
+    last run before this one had them.
     """
 
     known: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
     begun: bool = False
+    plan: tuple[Session, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,13 @@ def live(session: Session, interval_s: int, begin: datetime, now: datetime, past
         present = past.begun and (following is None or now < following)
         (due if point >= begin or at_open or present else missed).append(point)
     return Agenda(tuple(due), tuple(missed))
+
+
+def abandoned(session: Session, interval_s: int, now: datetime, past: Past) -> list[datetime]:
+    """Polls of the day's former plan (other hours, another interval) that passed and that nobody accounts for."""
+    if past.plan is None or past.plan == (session, interval_s):
+        return []
+    return [point for point in session_grid(*past.plan) if point <= now and local_text(point) not in past.known]
 
 
 def any_time(session: Session, interval_s: int, begin: datetime, past: Past) -> Agenda:

@@ -25,6 +25,8 @@ CalendarName = Literal["NSE", "NYSE"]
 HOLIDAY = "holiday"
 _COLUMNS = ("date", "open", "close", "kind")
 _DAY = timedelta(days=1)
+_AHEAD = timedelta(days=31)
+"""How long before its end a calendar is said to end: time for a new release, or for the user's file."""
 _FARTHEST = timedelta(days=60)  # no exchange rests longer; a search stops there
 
 
@@ -125,6 +127,11 @@ class Calendar:
             return (
                 f"the {self.name} calendar knows the days from {first} to {last}: {day} is beyond it, every weekday is "
                 f"taken as a session; {remedy}",
+            )
+        if (left := (last - day).days) < _AHEAD.days and last >= max(self._user, default=last):
+            return (
+                f"the {self.name} calendar ends with {last}, in {left} days: after it every weekday is taken as a "
+                f"session; {remedy}",
             )
         if day < self._exchange.checked_from:
             return (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +29,8 @@ GO_S = 5.0
 """Longest wait for the supervisor's word that some database accepts us, before the first poll of a run."""
 HOLIDAY_S = 1800
 FETCH_GRACE_S = 60.0
+APPEND_GRACE = timedelta(seconds=1)
+"""Longer than it takes to append a record: what falls into it belongs to no plan."""
 READY_S = 10
 """Before the first poll of a day the session is journaled this much ahead."""
 log = logging.getLogger(__name__)
@@ -89,6 +91,7 @@ class Fetcher:
             return
         todo = self._begin(market)
         due = todo.due
+        late: list[datetime] = []
         if not due and not todo.cut and not market.live:
             self._report(phase="done", closed=f"{market.source.name} is complete: every poll is in the journal")
             return
@@ -97,10 +100,11 @@ class Fetcher:
             self._wait(market, self._taken_at(market, instant, following))
             at_once = index == 0 and self._settings.any_time  # "now" is not missed while a process starts
             if market.pace.passed(following) and not at_once:
-                self._skip(market, instant, agenda.TOO_LATE)
-                log.warning("poll %s skipped: %s", local_text(instant), agenda.TOO_LATE)
-            else:
-                self._poll(market, instant, following)
+                late.append(instant)
+                continue
+            self._skip(market, late, agenda.TOO_LATE)
+            late = []
+            self._poll(market, instant, following)
         self._flush()
         self._report(phase="done")
 
@@ -119,14 +123,15 @@ class Fetcher:
         self._report(phase="waiting", universe=market.universe.name, todo=len(todo.due))
         if market.live and todo.due:
             self._wait(market, todo.due[0] - timedelta(seconds=READY_S))
+        if market.live and not self._settings.any_time:  # the former plan holds until the session's record is there
+            former = agenda.abandoned(session, market.interval_s, self._clock.now() + APPEND_GRACE, past)
+            former = sorted({*former} - {*todo.due, *todo.missed})
+            self._tally.plan(len(todo.due) + len(todo.missed) + len(former))
+            self._skip(market, former, agenda.NOT_RUNNING)
         self._intake.append_session(
             records.session_record(universe=market.universe, session=session, interval_s=market.interval_s, source=name)
         )
-        for instant in todo.missed:
-            self._skip(market, instant, agenda.NOT_RUNNING)
-        if todo.missed:
-            first, last = local_text(todo.missed[0]), local_text(todo.missed[-1])
-            log.warning("%d polls skipped (%s to %s): %s", len(todo.missed), first, last, agenda.NOT_RUNNING)
+        self._skip(market, todo.missed, agenda.NOT_RUNNING)
         self._report(phase="open")
         return todo
 
@@ -222,19 +227,26 @@ class Fetcher:
     def _stated_delay(answer: Answer) -> int:
         return max((quote.delay_s or 0 for quote in answer.quotes.values()), default=0)
 
-    def _skip(self, market: Market, instant: datetime, reason: str) -> None:
+    def _skip(self, market: Market, instants: Sequence[datetime], reason: str) -> None:
+        """Accounts for polls that nobody takes, and says so once."""
         assert market.session is not None
-        self._intake.append(
-            records.unpolled_record(
-                universe=market.universe,
-                session=market.session,
-                instant=instant,
-                source=market.source.name,
-                outcome=Outcome.SKIPPED,
-                reason=reason,
+        for instant in instants:
+            self._intake.append(
+                records.unpolled_record(
+                    universe=market.universe,
+                    session=market.session,
+                    instant=instant,
+                    source=market.source.name,
+                    outcome=Outcome.SKIPPED,
+                    reason=reason,
+                )
             )
-        )
-        self._tally.count(Outcome.SKIPPED, None)
+            self._tally.count(Outcome.SKIPPED, None)
+        if len(instants) == 1:
+            log.warning("poll %s skipped: %s", local_text(instants[0]), reason)
+        elif instants:
+            first, last = local_text(instants[0]), local_text(instants[-1])
+            log.warning("%d polls skipped (%s to %s): %s", len(instants), first, last, reason)
 
     def _flush(self) -> None:
         """At the end of the session what waits for room gets the drain's time."""
@@ -284,9 +296,4 @@ class Fetcher:
         self._trouble = trouble
 
     def _report(self, **changes: Any) -> None:
-        self._reporter.report(
-            state="running",
-            polls=self._tally.report(),
-            **self._intake.report(),
-            **changes,
-        )
+        self._reporter.report(state="running", polls=self._tally.report(), **self._intake.report(), **changes)

@@ -92,14 +92,16 @@ class Intake:
         known: set[str] = set()
         own: set[str] = set()
         begun = False
+        plan = None
         for record in self._records(universe, session.trade_date.isoformat(), source):
             see(record)
             begun = begun or records.begins(record, session)
+            plan = next((found for found in records.sessions(record) if not found[0].whole_day), plan)
             for poll_time, reason in records.polls(record):
                 known.add(poll_time)
                 if record.key in new and reason != NOT_RUNNING:
                     own.add(poll_time)
-        return Past(frozenset(known), frozenset(own), begun)
+        return Past(frozenset(known), frozenset(own), begun, plan)
 
     def unfinished(self, universe: str, session: Session, source: str) -> bool:
         """Whether the session was begun and polled, and lacks its closing poll."""
@@ -109,6 +111,7 @@ class Intake:
     def append_session(self, record: Record) -> None:
         """Appends a session's record unless the day's last one says the same: the last one holds in the databases."""
         earlier = list(self._records(record.universe, record.trade_date, record.source, records.is_session))
+        record = records.within_hours(record, earlier)
         if not earlier or earlier[-1].tables != record.tables:
             self.append(records.numbered(record, len(earlier)))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -92,6 +92,11 @@ class Session:
     open: datetime
     close: datetime
     timezone: ZoneInfo
+
+    @property
+    def whole_day(self) -> bool:
+        """Whether it is a day from midnight to midnight (`--any-time`), not the exchange's hours."""
+        return self.close - self.open >= timedelta(hours=23)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +189,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record in the journal: its number (1..n without gaps), its chained digest, its encoded payload."""
+    """A record in the journal: its number (1..n without gaps), its chained digest, its encoded payload.
+
+    `taken_at`: when it was appended, UTC text; "" for one that is in no journal.
+    """
 
     seq: int
     digest: bytes
     payload: bytes
+    taken_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

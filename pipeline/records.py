@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from operator import attrgetter
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pipeline import tables
 from pipeline.breadth.groups import sector_name
@@ -113,13 +113,31 @@ def is_session(key: str) -> bool:
     return key.split("|", 3)[2].startswith(_SESSION_KEY)
 
 
+def sessions(record: Record) -> Iterator[tuple[Session, int]]:
+    """(session, interval in seconds) of a session's record; nothing where its row says none."""
+    for row in record.tables.get(tables.SESSION.name, ()):
+        _, day, zone, *hours, interval_s, _ = row
+        try:
+            timezone = ZoneInfo(zone)
+            opened, closed = (datetime.fromisoformat(text).replace(tzinfo=timezone) for text in hours)
+            session = Session(date.fromisoformat(day), opened, closed, timezone)
+        except (ZoneInfoNotFoundError, ValueError, TypeError):
+            continue
+        if interval_s:
+            yield session, interval_s
+
+
 def begins(record: Record, session: Session) -> bool:
     """Whether the record is of this very session: of this open and close, whatever its interval and members."""
-    facts = (
-        dict(zip(tables.SESSION.column_names, row, strict=True)) for row in record.tables.get(tables.SESSION.name, ())
-    )
-    hours = tuple(local_text(at.astimezone(session.timezone)) for at in (session.open, session.close))
-    return any((fact["session_open"], fact["session_close"]) == hours for fact in facts)
+    return any((found.open, found.close) == (session.open, session.close) for found, _ in sessions(record))
+
+
+def within_hours(record: Record, earlier: Iterable[Record]) -> Record:
+    """The record of a session as the day's earlier ones leave it: a whole day (`--any-time`) keeps regular hours."""
+    regular = [each for each in earlier if any(not found.whole_day for found, _ in sessions(each))]
+    if not regular or not any(found.whole_day for found, _ in sessions(record)):
+        return record
+    return replace(record, tables={**record.tables, tables.SESSION.name: regular[-1].tables[tables.SESSION.name]})
 
 
 def polls(record: Record) -> Iterator[tuple[str, str | None]]:

@@ -88,7 +88,7 @@ class DayOfDatabase:
         taken = self._taken_by_another(poll_time, expected)
         surplus = report.OLDER if gone else report.EXTRA
         foreign = self._foreign and (taken or all(map(self._outranked, origins)))
-        if not gone and (foreign or (SNAPSHOT.name not in expected and self._entered(poll_time))):
+        if not gone and (foreign or (not expected.keys() - {POLL.name} and self._entered(poll_time))):
             surplus = report.FOREIGN
         rows_before = self.result.rows
         for table in TABLES.values():
@@ -223,10 +223,16 @@ class DayOfDatabase:
         )
 
     def _entered(self, poll_time: str) -> bool:
-        """Whether the poll's snapshot here is none that a run fetched: adopted, or of the Python API."""
-        where = f"{_DAY} AND poll_time = ? AND source IN (?, ?)"
-        params = (*self._day, poll_time, SEED_SOURCE, API_SOURCE)
-        return bool(self._number(f"SELECT COUNT(*) FROM {SNAPSHOT.name} WHERE {where}", params))
+        """Whether what is here of that time is not a run's: adopted, or of the Python API.
+
+        Either names itself in its snapshot; stock rows alone are theirs too: a run's come with a poll.
+        """
+        where = f"{_DAY} AND poll_time = ?"
+        at = (*self._day, poll_time)
+        sources = self._database.query(f"SELECT source FROM {SNAPSHOT.name} WHERE {where}", at)
+        if sources:
+            return sources[0][0] in (API_SOURCE, SEED_SOURCE)
+        return not self._number(f"SELECT COUNT(*) FROM {POLL.name} WHERE {where}", at)
 
     def _letters_of(self, seqs: set[int]) -> dict[tuple[int, str, int], bool]:
         """{(record, table, row of it): whether its letter was dropped by hand}."""

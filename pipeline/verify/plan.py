@@ -2,65 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import pairwise
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pipeline import agenda
-from pipeline.model import Row, Session
+from pipeline.journal import utc_text
+from pipeline.model import Session
 from pipeline.session import local_text, session_grid
-from pipeline.tables import SESSION
 from pipeline.verify.report import Plan
 
 RECORDED = "recording:"
 CLOSE_GRACE = timedelta(minutes=30)
 """Delayed data: the closing poll is taken at close + stated delay + 1 minute."""
-_FORM = "%Y-%m-%d %H:%M:%S"
 
 
-def plan(source: str, session_row: Row | None, outcomes: Mapping[str, str], now: datetime) -> Plan:
-    """`outcomes`: {poll time: outcome} of what the journal accounts for; `session_row`: of the last session record."""
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A session's record; `since`: when it was journaled, as the journal says it."""
+
+    session: Session
+    interval_s: int
+    since: str
+
+
+def plan(source: str, sessions: Sequence[Planned], outcomes: Mapping[str, str], now: datetime) -> Plan:
+    """`outcomes`: {poll time: outcome} of what the journal accounts for; `sessions`: of its records, oldest first."""
     counts: dict[str, int] = {}
     for outcome in outcomes.values():
         counts[outcome] = counts.get(outcome, 0) + 1
-    points = _points(source, session_row)
-    if points is None:
+    points = _points(source, sessions)
+    if not points:
         return Plan(source, None, counts, ())
-    due, upcoming = _due(source, points, now)
+    due = _due(source, points, now)
     planned = set(map(local_text, points))
     missing = [text for text in map(local_text, due) if text not in outcomes]
     unplanned = sum(text not in planned for text in outcomes)
+    upcoming = len(planned.difference(outcomes, missing))
     return Plan(source, len(points), counts, missing, upcoming, unplanned)
 
 
-def _points(source: str, row: Row | None) -> list[datetime] | None:
-    """The grid; None when there is none to hold the journal against (no session, or polls at any time of the day)."""
-    if row is None:
-        return None
-    facts = dict(zip(SESSION.column_names, row, strict=True))
-    if not facts["session_open"] or not facts["session_close"] or not facts["interval_s"]:
-        return None
-    try:
-        timezone = ZoneInfo(facts["timezone"])
-    except (ZoneInfoNotFoundError, ValueError):
-        return None
-    opened, closed = (
-        datetime.strptime(facts[name], _FORM).replace(tzinfo=timezone) for name in ("session_open", "session_close")
-    )
-    if closed - opened >= timedelta(hours=23):  # --any-time: the grid starts when the run does
-        return None
-    session = Session(date.fromisoformat(facts["trade_date"]), opened, closed, timezone)
+def _points(source: str, sessions: Sequence[Planned]) -> list[datetime]:
+    """The grids, ascending; none where the polls were at any time of a day: that grid starts when the run does.
+
+    Of a live day each session's holds until the next one's record; a recording's last one says what it plays.
+    """
+    regular = [each for each in sessions if not each.session.whole_day]
     if source.startswith(RECORDED):
-        return list(agenda.recording(session, facts["interval_s"], ()).due)
-    return list(session_grid(session, facts["interval_s"]))
+        return [point for each in regular[-1:] for point in agenda.recording(each.session, each.interval_s, ()).due]
+    points: set[datetime] = set()
+    for each, following in zip(regular, [*regular[1:], None], strict=True):
+        grid = session_grid(each.session, each.interval_s)
+        points.update(point for point in grid if following is None or utc_text(point) < following.since)
+    return sorted(points)
 
 
-def _due(source: str, points: list[datetime], now: datetime) -> tuple[list[datetime], int]:
-    """The points that must be accounted for by now, and how many are still to come. A recording's all are due."""
+def _due(source: str, points: list[datetime], now: datetime) -> list[datetime]:
+    """The points that must be accounted for by now. A recording's all are."""
     if source.startswith(RECORDED):
-        return points, 0
+        return points
     due = [point for point, following in pairwise(points) if following <= now]
-    if points and points[-1] + CLOSE_GRACE <= now:
+    if points[-1] + CLOSE_GRACE <= now:
         due.append(points[-1])
-    return due, len(points) - len(due)
+    return due

@@ -12,16 +12,16 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from pipeline import wire
+from pipeline import records, wire
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import JournalDamagedError, JournalError, PipelineError, SinkError
 from pipeline.journal import JournalReader
-from pipeline.model import Record, Row
+from pipeline.model import Entry, Record
 from pipeline.sinks import Database, open_database
-from pipeline.tables import POLL, SESSION
+from pipeline.tables import POLL
 from pipeline.verify.database import DayOfDatabase, cursor_fault, days_of
 from pipeline.verify.expected import WHOLE_DAY, Expected, expected_rows, groups
-from pipeline.verify.plan import plan
+from pipeline.verify.plan import Planned, plan
 from pipeline.verify.report import DatabaseDay, Day, Plan, Report
 
 
@@ -90,16 +90,16 @@ class _DayCheck:
             except SinkError as error:
                 self._failed.append(DatabaseDay(name, error=str(error)))
         self._outcomes: dict[str, dict[str, str]] = {}
-        self._sessions: dict[str, Row] = {}
+        self._sessions: dict[str, list[Planned]] = {}
 
     def run(self, now: datetime) -> Day:
         numbers = self._numbers()
         oldest = self._oldest()
         for poll_time in sorted({WHOLE_DAY, *numbers}.union(*(part.poll_times for part in self._parts))):
-            records = [(seq, self._record(seq)) for seq in numbers.get(poll_time, ())]
-            self._note(record for _, record in records)
+            numbered = [(seq, self._record(seq)) for seq in numbers.get(poll_time, ())]
+            self._note(numbered)
             gone = oldest is not None and (self._date, poll_time) < oldest
-            expected = expected_rows(records, poll_time)
+            expected = expected_rows(numbered, poll_time)
             for part in self._parts:
                 _hold_against(part, poll_time, expected, gone)
         for part in self._parts:
@@ -117,11 +117,14 @@ class _DayCheck:
                 found.setdefault(group, []).append(seq)
         return found
 
-    def _record(self, seq: int) -> Record:
+    def _entry(self, seq: int) -> Entry:
         entry = self._reader.entry(seq)
         if entry is None:
             raise JournalError(f"record {seq} left the journal while it was being compared; run verify again")
-        return wire.decode(entry.payload)
+        return entry
+
+    def _record(self, seq: int) -> Record:
+        return wire.decode(self._entry(seq).payload)
 
     def _oldest(self) -> tuple[str, str] | None:
         """Day and poll time of the first poll that retention left (None: it removed nothing)."""
@@ -134,20 +137,21 @@ class _DayCheck:
                 return record.trade_date, min(times)
         return "9999-12-31", ""
 
-    def _note(self, records: Iterable[Record]) -> None:
-        """Keeps what the plan is compared with: outcomes by source, the last session row of each."""
-        for record in records:
+    def _note(self, numbered: Iterable[tuple[int, Record]]) -> None:
+        """Keeps what the plan is compared with: outcomes and sessions by source."""
+        for seq, record in numbered:
             outcomes = self._outcomes.setdefault(record.source, {})
             for row in record.tables.get(POLL.name, ()):
                 outcomes[row[2]] = row[3]
-            for row in record.tables.get(SESSION.name, ()):
-                self._sessions[record.source] = row
+            for session, interval_s in records.sessions(record):
+                found = Planned(session, interval_s, self._entry(seq).taken_at)
+                self._sessions.setdefault(record.source, []).append(found)
 
     def _plans(self, now: datetime, oldest: tuple[str, str] | None) -> list[Plan]:
         """Planned polls from before what retention left are not held against the journal."""
         plans = []
         for source, outcomes in sorted(self._outcomes.items()):
-            found = plan(source, self._sessions.get(source), outcomes, now)
+            found = plan(source, self._sessions.get(source, ()), outcomes, now)
             kept = [text for text in found.missing if oldest is None or (self._date, text) >= oldest]
             plans.append(replace(found, missing=kept))
         return plans

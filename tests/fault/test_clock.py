@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from pipeline.journal import JournalReader
 from pipeline.model import Session
 from pipeline.session import local_text, session_grid
+from pipeline.verify import reconcile
+from pipeline.verify.report import Plan
+from pipeline.wire import decode
 from tests.harness import clocked
 from tests.harness.clocked import play
 
@@ -31,7 +37,7 @@ def test_a_clock_set_back_doubles_no_poll_and_hangs_nothing(tmp_path, back, at_s
     assert outcomes == dict.fromkeys(GRID, "taken")
 
 
-def test_a_clock_set_forward_skips_what_passed_and_says_so(tmp_path):
+def test_a_clock_set_forward_skips_what_passed_and_says_so_once(tmp_path, caplog):
     turns = [(OPEN + timedelta(minutes=20, seconds=10), timedelta(minutes=31))]
     balance, outcomes = play(tmp_path, SESSION, INTERVAL_S, OPEN, turns)
     assert balance.clean, balance
@@ -39,6 +45,8 @@ def test_a_clock_set_forward_skips_what_passed_and_says_so(tmp_path):
     skipped = [text for text, outcome in outcomes.items() if outcome == "skipped"]
     assert skipped == GRID[5:10], "the points from 09:40 to 10:00 passed; 10:05 is taken until 10:10"
     assert set(outcomes.values()) == {"taken", "skipped"}
+    (told,) = [message for message in caplog.messages if "skipped" in message]
+    assert told == f"5 polls skipped ({GRID[5]} to {GRID[9]}): its time passed before it could be taken"
 
 
 @pytest.mark.parametrize("day", [date(2026, 3, 8), date(2026, 11, 1)])
@@ -78,3 +86,37 @@ def test_every_fetch_may_take_its_whole_time_that_of_the_delayed_close_too(tmp_p
     play(tmp_path, SESSION, INTERVAL_S, OPEN)
     assert len(fetches) == len(GRID) + 1
     assert all(silence > budget for silence, budget in fetches), fetches[-1]
+
+
+def verified(directory: Path, now: datetime) -> Plan:
+    (day,) = reconcile(directory, [], now).days
+    (plan,) = day.plans
+    return plan
+
+
+def test_a_restart_with_another_interval_accounts_for_what_the_former_one_still_planned(tmp_path):
+    play(tmp_path, SESSION, INTERVAL_S, OPEN, polls=5)
+    restart = OPEN + timedelta(minutes=100)
+    _, outcomes = play(tmp_path, SESSION, 1800, restart)
+    taken = [*GRID[:5], local_text(OPEN + timedelta(minutes=90)), GRID[-1]]
+    passed = [text for text in GRID[5:] if text <= local_text(restart)]
+    assert outcomes == dict.fromkeys(passed, "skipped") | dict.fromkeys(taken, "taken")
+    plan = verified(tmp_path, SESSION.close + timedelta(days=1))
+    assert (plan.planned, plan.unplanned, list(plan.missing)) == (len(outcomes), 0, [])
+
+
+def test_polls_at_any_time_leave_the_days_hours_and_what_it_lacks_as_they_are(tmp_path):
+    play(tmp_path, SESSION, INTERVAL_S, OPEN, polls=5)
+    night = OPEN.replace(hour=20)
+    midnight = OPEN.replace(hour=0, minute=0)
+    day = Session(SESSION.trade_date, midnight, midnight + timedelta(days=1), ZONE)
+    _, outcomes = play(tmp_path, day, INTERVAL_S, night, any_time=True, polls=1)
+    assert list(outcomes) == [*GRID[:5], local_text(night)]
+    plan = verified(tmp_path, night)
+    assert (plan.planned, plan.unplanned) == (len(GRID), 1)
+    assert list(plan.missing) == GRID[5:]
+    with closing(JournalReader(tmp_path)) as reader:
+        sessions = [
+            row for entry in reader.entries() for row in decode(entry.payload).tables.get("pipeline_session", ())
+        ]
+    assert {(row[3], row[4]) for row in sessions} == {(GRID[0], GRID[-1])}

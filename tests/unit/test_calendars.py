@@ -105,7 +105,9 @@ def test_any_time_is_the_exchanges_own_day_even_when_it_has_23_hours():
 
 
 def test_beyond_what_it_knows_a_weekday_is_a_session_and_a_warning():
-    assert NSE.warnings(date(2026, 12, 30)) == ()
+    assert NSE.warnings(date(2026, 11, 30)) == ()
+    assert "ends with 2026-12-31, in 30 days" in NSE.warnings(date(2026, 12, 1))[0]
+    assert "ends with 2030-12-31, in 0 days" in NYSE.warnings(date(2030, 12, 31))[0]
     for day in (date(2031, 3, 3), date(2009, 3, 2)):
         (warning,) = NSE.warnings(day)
         assert str(day) in warning
@@ -130,6 +132,7 @@ def test_a_users_file_adds_sessions_and_closes_days(tmp_path):
     assert calendar.session_on(date(2031, 3, 3)) is None
     assert calendar.warnings(date(2031, 3, 3)) == ()
     assert "days.csv" in calendar.warnings(date(2031, 3, 4))[0]
+    assert calendar.warnings(date(2026, 12, 1)) == (), "the user knows what comes after"
 
 
 def test_the_line_it_offers_closes_the_day(tmp_path):

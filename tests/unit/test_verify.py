@@ -182,7 +182,10 @@ def test_planned_polls_of_which_nobody_knows_are_missing_once_they_are_due(journ
     at_half_past = polls()[3].astimezone(UTC) + timedelta(seconds=10)
     report = checked(journal, url, now=at_half_past)
     assert [text[11:16] for text in report.days[0].plans[0].missing] == ["09:25"]
-    assert report.days[0].plans[0].upcoming == 4
+    assert report.days[0].plans[0].upcoming == 3
+    journaled(journal, whole_day()[3:])
+    report = checked(journal, url, now=at_half_past)
+    assert report.days[0].plans[0].upcoming == 0
 
 
 def test_a_dead_letter_is_accounted_for(journal, url):
@@ -263,9 +266,14 @@ def test_a_day_that_a_run_took_over_from_adopted_rows_or_the_python_api_agrees(j
             f"INSERT INTO intraday_stock_prices ({keys}, symbol, status) VALUES ('nifty50', ?, ?, 'A.NS', 'ADVANCE')",
             (DAY, f"{DAY} {at}"),
         )
+    change(
+        url,
+        f"INSERT INTO intraday_stock_prices ({keys}, symbol, status) VALUES ('nifty50', ?, ?, 'A.NS', 'ADVANCE')",
+        (DAY, f"{DAY} 09:17:03"),  # `log_stock_update` stores a price without a snapshot
+    )
     report = checked(journal, url)
     kind = kinds.EXTRA if source == "yahoo" else kinds.FOREIGN
-    assert counts(report) == {kind: 4}
+    assert counts(report) == ({kind: 4, kinds.FOREIGN: 1} if kind == kinds.EXTRA else {kind: 5})
     assert report.agrees == (kind == kinds.FOREIGN), report.as_json()
 
 
