@@ -162,16 +162,21 @@ def growth(page: Page, session: CDPSession, day: MarketDay, first: int) -> tuple
 
 
 def hour(browser: Browser, server: PageServer, day: MarketDay) -> None:
-    """Prints bytes of the heap and nodes for every ten minutes of polls, and their growth after the first ten."""
+    """Prints bytes of the heap and nodes for every ten minutes of polls, and their growth after the first ten.
+
+    The numbers of typed arrays (polls, points) lie outside the heap that browsers report: `arrays`.
+    """
     page, session = watched_page(browser, server)
-    print(f"{'minute':>6} {'heap, MB':>9} {'grown, %':>9} {'nodes':>6} {'grown, %':>9}")
+    print(f"{'minute':>6} {'heap, MB':>9} {'grown, %':>9} {'nodes':>6} {'grown, %':>9} {'arrays, MB':>11}")
     first = None
     for minute in range(10, 61, 10):
         end = 3 + 60 * minute
         found = held_after(page, session, day, range(end - 600, end))
         first = first or found
         heap, nodes = (100 * (now - then) / then for now, then in zip(found, first, strict=True))
-        print(f"{minute:>6} {found[0] / 1e6:>9.2f} {heap:>9.1f} {found[1]:>6.0f} {nodes:>9.1f}", flush=True)
+        arrays = session.send("Runtime.getHeapUsage")["backingStorageSize"] / 1e6
+        line = f"{minute:>6} {found[0] / 1e6:>9.2f} {heap:>9.1f} {found[1]:>6.0f} {nodes:>9.1f} {arrays:>11.2f}"
+        print(line, flush=True)
 
 
 def watched_page(browser: Browser, server: PageServer) -> tuple[Page, CDPSession]:
