@@ -26,6 +26,8 @@ MAX_MESSAGE_BYTES = 2000
 """Of a message that crosses the queue: with its frame it stays below PIPE_BUF."""
 REPEAT_WINDOW_S = 60.0
 REPEAT_LIMIT = 5
+MAX_DISTINCT = 1000
+"""Warnings of one run that are told apart: what a day's mail counts, and a bound of its memory."""
 
 
 class TextFormatter(logging.Formatter):
@@ -90,21 +92,21 @@ class RepeatLimit(logging.Filter):
 
 
 class Warnings(logging.Handler):
-    """Keeps the last warnings for the status and the dashboard."""
+    """Keeps the last warnings for the status and the dashboard, cut; whole and each once for the mail at a day's end.
+
+    `distinct`: `warning fetcher: text`, as a set in the order of first appearance.
+    """
 
     def __init__(self, size: int = 50) -> None:
         super().__init__(logging.WARNING)
         self.last: deque[dict[str, Any]] = deque(maxlen=size)
+        self.distinct: dict[str, None] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.last.append(
-            {
-                "ts": _utc(record),
-                "level": record.levelname.lower(),
-                "process": record.processName,
-                "text": one_line(message_of(record))[:300],
-            }
-        )
+        level, text = record.levelname.lower(), one_line(message_of(record))
+        self.last.append({"ts": _utc(record), "level": level, "process": record.processName, "text": text[:300]})
+        if len(self.distinct) < MAX_DISTINCT:
+            self.distinct[f"{level} {record.processName}: {text}"] = None
 
 
 class _LogFile(logging.handlers.WatchedFileHandler):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from pipeline.figures import byte_size, clock, count, fit, grouped, pad, percent, plain, ratio, section
@@ -55,14 +55,14 @@ class Progress:
                     self._shown = key
                     self._write(self._text([poll_line(status), *_sectors_below(status)]))
 
-    def finish(self, status: Status) -> None:
-        """Leaves the last picture standing, and writes the summary below it, once; nothing is drawn after it."""
+    def finish(self, status: Status, notes: Sequence[str] = ()) -> None:
+        """Leaves the last picture standing; writes the summary and `notes` below it, once, and nothing after them."""
         with self._lock:
             if self._finished:
                 return
             self.update(status)
             self._drawn = []
-            self._write(("\n" if self._mode != "off" else "") + self._text(summary(status).splitlines()))
+            self._write(("\n" if self._mode != "off" else "") + self._text([*summary(status).splitlines(), *notes]))
             self._finished = True
 
     def keep_logs_above(self, logger: logging.Logger) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pipeline.config import default_state_dir
 from pipeline.figures import clock, count, fit, grouped, percent, plain, ratio, section
 
 Status = Mapping[str, Any]
+MOST_WARNINGS = 20
 
 
 def summary(status: Status) -> str:
@@ -30,6 +31,14 @@ def summary(status: Status) -> str:
     lines += _last_counts(section(status, "poll"))
     lines += [_database_line(database) for database in status.get("databases") or ()]
     return "\n".join([*lines, *_further(status)]) + "\n"
+
+
+def warning_lines(told: Collection[str], log: Path) -> list[str]:
+    """What a run warned of, whole, for those who do not watch its log; nothing when it warned of nothing."""
+    more = len(told) - MOST_WARNINGS
+    lines = [f"  {plain(text)}" for text in list(told)[:MOST_WARNINGS]]
+    lines += [f"  … and {more:,} more, see {plain(log)}"] if more > 0 else []
+    return ["warnings and errors:", *lines] if lines else []
 
 
 def _last_counts(poll: Status) -> list[str]:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields, replace
 from importlib.metadata import version
-from pathlib import Path
 
 import click
 
@@ -24,6 +23,7 @@ from pipeline.fleet import Fleet
 from pipeline.model import Universe
 from pipeline.process import Child
 from pipeline.progress import Progress
+from pipeline.summary import warning_lines
 from pipeline.supervisor import Supervisor
 
 ALL = tuple(spec.name for spec in fields(Settings))
@@ -65,8 +65,8 @@ def supervise(loaded: Loaded, leave: Callable[[], bool] | None = None) -> int:
             raise
         return error.exit_code
     with lock:
-        file = settings.log_file or (directory / LOG if settings.cron else None)
-        warnings = _configure_logs(settings, file)
+        settings = replace(settings, log_file=settings.log_file or (directory / LOG if settings.cron else None))
+        warnings = _configure_logs(settings)
         _say_first(loaded, name, (*loaded.warnings, *doubts))
         return _supervise(settings, universe, name, warnings, leave)
 
@@ -85,7 +85,8 @@ def _supervise(
     if settings.cron and not session and market.get("phase") == "closed" and code == EXIT_UNFINISHED:
         return 0  # an old backlog was told by the summary of its own day, not again every half hour
     if polls.get("planned") and session and (settings.cron or settings.progress != "off"):
-        progress.finish(supervisor.status)
+        unseen = warning_lines(warnings.distinct, settings.log_file) if settings.cron and settings.log_file else []
+        progress.finish(supervisor.status, unseen)
     if supervisor.message and code != EXIT_TERMINATED and not (settings.cron and code == 0):
         with suppress(OSError):  # nobody reads any more: the exit code stands
             click.echo(f"breadth-pipeline: {supervisor.message}", err=code != 0)
@@ -142,11 +143,11 @@ def _check_dashboard(settings: Settings) -> None:
         check(settings.dashboard, settings.token_file)
 
 
-def _configure_logs(settings: Settings, file: Path | None) -> logs.Warnings:
+def _configure_logs(settings: Settings) -> logs.Warnings:
     try:
-        return logs.configure(settings.log_level, settings.log_format, file)
+        return logs.configure(settings.log_level, settings.log_format, settings.log_file)
     except OSError as error:
-        raise UsageError(f"--log-file {str(file)!r} cannot be written: {error.strerror}") from None
+        raise UsageError(f"--log-file {str(settings.log_file)!r} cannot be written: {error.strerror}") from None
 
 
 def _say_first(loaded: Loaded, name: str, doubts: tuple[str, ...]) -> None:

@@ -136,6 +136,7 @@ def test_the_real_run_is_silent_when_closed_or_up_and_ends_a_day_with_one_summar
     assert (first.returncode, first.stderr) == (0, "")
     assert "75 polls planned, 75 taken, 0 skipped, 0 failed" in first.stdout
     assert "rows, nothing waiting" in first.stdout
+    assert "warnings" not in first.stdout
     again = cron(*day, **home)
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
     refused = cron(*day, "--state-dir", tmp_path / "refused", *refusing, **home)
@@ -144,6 +145,17 @@ def test_the_real_run_is_silent_when_closed_or_up_and_ends_a_day_with_one_summar
     wrong = cron(*options, "--universe", "nope", **home)
     assert wrong.returncode == 2
     assert "universe 'nope' is unknown" in wrong.stderr
+
+
+def test_the_summary_by_cron_tells_the_warnings_that_only_the_log_has_shown(real, tmp_path):
+    options, _ = real
+    day = [*options, "--source", RECORDING, "--speed", "max", "--polls", "3", "--min-free-mb", "999999999"]
+    done = cron(*day, HOME=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    heading, warning = done.stdout.splitlines()[-2:]
+    assert heading == "warnings and errors:"
+    assert warning.startswith("  error supervisor: only ")
+    assert warning.endswith("(limit 999999999): journaling stops when it is full")
 
 
 def job(**changes):

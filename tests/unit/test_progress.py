@@ -10,8 +10,9 @@ import sys
 import pytest
 
 from pipeline.figures import cells
+from pipeline.logs import MAX_DISTINCT, Warnings
 from pipeline.progress import Progress, live_lines, poll_line
-from pipeline.summary import summary
+from pipeline.summary import MOST_WARNINGS, summary, warning_lines
 from pipeline.terminal import Terminal
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -179,6 +180,25 @@ def test_the_summary_counts_the_day_and_names_backlog_and_commands():
 def test_the_summary_of_a_day_that_failed_says_why():
     failed = {"poll_time": "2026-11-26 15:35:00", "outcome": "failed", "reason": "no answer from example.org"}
     assert "\nlast poll 15:35:00 failed: no answer from example.org\n" in summary(status(poll=failed))
+
+
+def test_a_mail_tells_each_warning_once_and_whole_and_where_the_others_are(tmp_path):
+    assert warning_lines({}, tmp_path) == []
+    long = "warning fetcher: nothing has traded since the open " * 20
+    assert warning_lines([long, "evil \x1b[2J"], tmp_path)[1:] == [f"  {long}", "  evil \N{REPLACEMENT CHARACTER}[2J"]
+    told = warning_lines([f"warning fetcher: {number}" for number in range(MOST_WARNINGS + 3)], tmp_path / "the.log")
+    assert told[-2:] == [f"  warning fetcher: {MOST_WARNINGS - 1}", f"  … and 3 more, see {tmp_path}/the.log"]
+
+
+def test_the_keeper_of_warnings_knows_each_once_and_only_so_many():
+    kept = Warnings()
+    text = "x" * 400
+    for number in (1, 1, 2, *range(2 * MAX_DISTINCT)):
+        record = logging.LogRecord("t", logging.ERROR, "f", 1, f"{number}{text}", None, None)
+        record.processName = "fetcher"
+        kept.handle(record)
+    assert list(kept.distinct)[:2] == [f"error fetcher: 1{text}", f"error fetcher: 2{text}"]
+    assert (len(kept.distinct), len(kept.last)) == (MAX_DISTINCT, 50)
 
 
 def test_the_commands_of_the_summary_work_where_the_program_is_not_on_the_path(monkeypatch, tmp_path):
