@@ -66,10 +66,10 @@ def _database_line(database: Status) -> str:
 def _further(status: Status) -> list[str]:
     """The commands to look further, ready to be copied, with no more options than they need."""
     universe, directory = str(status.get("universe") or ""), str(status.get("state_dir") or "")
-    url = next((str(d["url"]) for d in status.get("databases") or () if d.get("url")), "")
-    where = ""
-    if url and url != f"sqlite:///{directory}/breadth.db":
-        where = f" --db {_quoted(url.replace(':***@', '@'))}"
+    urls = [str(database["url"]) for database in status.get("databases") or () if database.get("url")]
+    named = [f" --db {_quoted(url.replace(':***@', '@'))}" for url in urls]
+    where = named[0] if named and urls[0] != f"sqlite:///{directory}/breadth.db" else ""  # the default there
+    everywhere = "".join(named) if len(named) > 1 else where
     chosen = f" --universe {_quoted(universe)}" if universe else ""
     at_home = not directory or Path(directory) == default_state_dir(universe)
     kept = chosen if at_home else f" --state-dir {_quoted(directory)}"
@@ -81,7 +81,7 @@ def _further(status: Status) -> list[str]:
         f"  {program} history{looked}",
         f"  {program} dashboard{where}{kept}",
         f"  {program} status{kept}",
-        f"  {program} verify{where}{kept}",
+        f"  {program} verify{everywhere}{kept}",
     ]
 
 

@@ -173,6 +173,9 @@ def test_the_summary_counts_the_day_and_names_backlog_and_commands():
     assert "123,456 rows, nothing waiting" in text
     assert "11 records left in the journal for the next start, 1 row refused" in text
     assert "***" in text
+    databases = "--db sqlite:////tmp/s/breadth.db --db mysql://u@h:3306/m"
+    assert f"\n  breadth-pipeline verify {databases} --state-dir /tmp/s\n" in text, "of every database"
+    assert "\n  breadth-pipeline show --state-dir /tmp/s\n" in text
     for command in ("show", "history", "dashboard", "status", "verify"):
         assert re.search(rf"^  breadth-pipeline {command} .*/tmp/s", text, re.MULTILINE)
 
