@@ -117,7 +117,7 @@ class _Above:
 
 
 def live_lines(status: Status, terminal: Terminal) -> list[str]:
-    """The picture that is drawn in place: at most 12 lines of at most 79 columns."""
+    """The picture that is drawn in place: at most 13 lines (of two databases) of at most 79 columns."""
     poll, market = section(status, "poll"), section(status, "market")
     title = fit(f"{status.get('universe', '-')}  {market.get('trade_date') or ''}  {status.get('source', '')}", 56)
     state = str(status.get("state", "-"))
@@ -196,6 +196,8 @@ def _stored(status: Status) -> list[str]:
     number = f"poll {poll.get('number') or 0} of {poll.get('of') or '-'} {clock(poll.get('poll_time'))}"
     stored = f"{grouped(rows_written(status))} rows stored   journal {byte_size(journal.get('bytes'))}"
     lines = [fit(f"{number}   {stored}", WIDTH)]
+    if unstored := status.get("unstored"):
+        lines.append(f"{count(unstored, 'poll waits', 'polls wait')} in memory, not stored")
     for database in status.get("databases") or ():
         ahead = database.get("ahead") or 0
         if ahead > 1 or database.get("state") not in ("ok", "starting", None):

@@ -116,6 +116,7 @@ def status_lines(found: Mapping[str, Any], verdict: str, code: int, now: datetim
         f"{byte_size(journal.get('free_bytes'))} free; queue depth {grouped(queue.get('depth'))}, "
         f"{grouped(queue.get('dropped'))} hints dropped",
         *_poll_lines(section(found, "poll"), section(found, "polls")),
+        *_unstored_lines(found.get("unstored"), code != EXIT_NOT_RUNNING, terminal),
     ]
     if found.get("dashboard"):
         lines.append(f"live page {plain(found['dashboard'])}")
@@ -156,6 +157,14 @@ def _poll_lines(poll: Mapping[str, Any], polls: Mapping[str, Any]) -> list[str]:
         line += f", {poll['advances']} up {poll['declines']} down, ratio {ratio(poll.get('adv_decl_ratio'))}"
     totals = ", ".join(f"{polls[name]} {name}" for name in ("partial", "failed", "skipped") if polls.get(name))
     return [line + (f"; {totals}" if totals else "")]
+
+
+def _unstored_lines(unstored: int | None, running: bool, terminal: Terminal) -> list[str]:
+    if not unstored:
+        return []
+    if running:
+        return [terminal.paint(f"{count(unstored, 'poll waits', 'polls wait')} in memory, not stored", "yellow")]
+    return [terminal.paint(f"{count(unstored, 'poll was', 'polls were')} in memory only and lost", "yellow")]
 
 
 def _warning_lines(found: Mapping[str, Any], terminal: Terminal) -> list[str]:

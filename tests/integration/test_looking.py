@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from pipeline.cli.render import chart_lines, history_lines, snapshot_lines
-from pipeline.cli.status import judge
+from pipeline.cli.status import judge, status_lines
 from pipeline.figures import cells
 from pipeline.terminal import Terminal
 from tests.mariadb import free_port
@@ -169,6 +169,20 @@ def running(**changes):
 )
 def test_healthy_degraded_and_gone_are_told_apart(found, code):
     assert judge(found, NOW)[0] == code
+
+
+@pytest.mark.parametrize(
+    ("unstored", "code", "says"),
+    [
+        (0, 0, ""),
+        (1, 1, "1 poll waits in memory, not stored"),
+        (3, 1, "3 polls wait in memory, not stored"),
+        (3, 3, "3 polls were in memory only and lost"),
+    ],
+)
+def test_polls_that_a_full_disk_keeps_in_memory_are_told(unstored, code, says):
+    lines = status_lines(running(unstored=unstored), "", code, NOW, Terminal())
+    assert [line for line in lines if "memory" in line] == ([says] if says else [])
 
 
 HOSTILE = "\x1b[2J\x07\u202eevil\n<b>"

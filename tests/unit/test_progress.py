@@ -90,6 +90,14 @@ def test_every_line_fits_eighty_columns_and_names_cannot_steer_the_terminal(chan
         assert bare.isprintable()
 
 
+def test_polls_that_a_full_disk_keeps_in_memory_are_told():
+    drawn = live_lines(status(unstored=1), Terminal())
+    assert "1 poll waits in memory, not stored" in drawn
+    assert len(drawn) <= 13
+    assert "2 polls wait in memory, not stored" in live_lines(status(unstored=2), Terminal())
+    assert not [line for line in live_lines(status(unstored=0), Terminal()) if "memory" in line]
+
+
 @pytest.mark.parametrize("text", [{}, {"poll": None, "databases": None}, {"polls": {}, "market": {}}], ids=str)
 def test_a_status_that_lacks_parts_is_shown_all_the_same(text):
     for mode in ("on", "plain", "off"):
