@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from pipeline.errors import ConfigError
+
 FILE = "status.json"
 HISTORY_DAYS = 7
 FRESH_S = 10.0
@@ -46,7 +48,10 @@ def write(directory: Path, status: dict[str, Any]) -> None:
 
 
 def read(directory: Path) -> dict[str, Any] | None:
-    """The newest status, None when there is none that can be read. A symbolic link is not followed."""
+    """The newest status, None when there is none, or a torn one. A symbolic link is not followed.
+
+    Raises ConfigError for one that this user may not read: whether a pipeline runs is unknown then.
+    """
     return _read(directory) or _read(directory)  # the first may have been overtaken: its file was written over
 
 
@@ -55,8 +60,10 @@ def _read(directory: Path) -> dict[str, Any] | None:
         descriptor = os.open(directory / FILE, os.O_RDONLY | os.O_NOFOLLOW)
         with os.fdopen(descriptor, "rb") as file:
             found = msgspec.json.decode(file.read(MAX_STATUS_BYTES))
-    except (OSError, msgspec.MsgspecError):
+    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError):
         return None
+    except OSError as error:
+        raise ConfigError(f"{directory / FILE} cannot be read: {error.strerror}") from None
     return found if isinstance(found, dict) else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import click
@@ -30,7 +31,7 @@ def dashboard(loaded: Loaded, listen: str, allow_host: tuple[str, ...]) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     # Without one that was given, the default directory counts only when a pipeline has run there.
     directory: Path | None = settings.state_dir
-    if "state_dir" not in loaded.origins and not (settings.state_dir / "status.json").exists():
+    if "state_dir" not in loaded.origins and not os.path.exists(settings.state_dir / "status.json"):
         directory = None
     token = page.read_token(settings.token_file) if settings.token_file else None
     names = ", ".join(url.masked for url in settings.db)

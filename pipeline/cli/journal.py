@@ -15,7 +15,7 @@ from pipeline.cli.common import with_settings
 from pipeline.cli.lookup import checked_date
 from pipeline.cli.output import print_json
 from pipeline.config import Settings
-from pipeline.errors import EXIT_DEGRADED, JournalError
+from pipeline.errors import EXIT_DEGRADED
 from pipeline.figures import plain
 from pipeline.journal import NAME, Journal, JournalReader, check, free_bytes
 from pipeline.lock import InstanceLock
@@ -133,8 +133,7 @@ def _named(table: str, row: tuple[Any, ...]) -> Any:
 @with_settings("universe", "db", "state_dir", "keep_s")
 def prune(settings: Settings) -> None:
     """Remove records that every database has and that are older than --keep. Not while the pipeline runs."""
-    if not (settings.state_dir / NAME).exists():
-        raise JournalError(f"journal {settings.state_dir / NAME} is not there")
+    JournalReader(settings.state_dir).identity()  # raises when there is none: nothing is made then
     with InstanceLock(settings.state_dir / "lock"):
         for line in pruned(settings):
             click.echo(line)

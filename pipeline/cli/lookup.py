@@ -1,7 +1,7 @@
 """What `show` and `history` share: which database, universe and date are meant. Layer 5.
 
 Reads only. Every question that has no answer is one line: exit 1 for no data, 2 for a name or date that is not there
-or not a date, 69 for a database that does not answer.
+or not a date, 69 for a database that does not answer, 78 for one that refuses or may not be read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import date
 from pipeline.cli.common import universe_name
 from pipeline.config import Loaded
 from pipeline.dburl import DatabaseUrl
-from pipeline.errors import PipelineError, UsageError
+from pipeline.errors import ConfigError, PipelineError, UsageError
 from pipeline.figures import plain
 from pipeline.reader import Reader
 from pipeline.sinks import open_database
@@ -25,7 +25,11 @@ _LISTED = 8
 def opened(loaded: Loaded) -> Iterator[tuple[Reader, DatabaseUrl]]:
     """A reader of the first database of the settings."""
     url = loaded.settings.db[0]
-    if url.path is not None and not url.path.is_file():
+    try:
+        absent = url.path is not None and not url.path.is_file()
+    except OSError as error:  # no right to look, a name too long
+        raise ConfigError(f"{url.path} cannot be read: {error.strerror}") from None
+    if absent:
         raise PipelineError(f"no database at {url.path} yet: name another with --db, --universe or --state-dir")
     database = open_database(url, readonly=True)
     try:

@@ -16,6 +16,7 @@ import msgspec
 
 from pipeline import status as status_file
 from pipeline.dashboard.columns import Columns, zone_of
+from pipeline.errors import ConfigError
 
 POINTS_DEFAULT, POINTS_MAX = 600, 2000
 GAP_MIN_S = 20.0
@@ -31,7 +32,8 @@ class Status:
         self.directory = directory
         self.content: dict[str, Any] | None = None
         self.version = 0
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, ...] | None = None
+        self._fault = ""
 
     def refresh(self) -> bool:
         """Whether the file changed since the last call."""
@@ -39,13 +41,18 @@ class Status:
             return False
         try:
             found = (self.directory / status_file.FILE).lstat()
-            stamp: tuple[int, int] | None = (found.st_mtime_ns, found.st_ino)
-        except OSError:
+            stamp: tuple[int, ...] | None = (found.st_mtime_ns, found.st_ino)
+        except FileNotFoundError:
             stamp = None
+        except OSError as error:  # a directory that this user may not enter
+            stamp = (error.errno or 0,)
         if stamp == self._stamp:
             return False
-        self._stamp = stamp
-        self.content = status_file.read(self.directory) if stamp else None
+        self._stamp, self.content, self._fault = stamp, None, ""
+        try:
+            self.content = status_file.read(self.directory)
+        except ConfigError as error:
+            self._fault = str(error)
         self.version += 1
         return True
 
@@ -69,7 +76,7 @@ class Status:
         if self.directory is None:
             return "no state directory was given: start the dashboard with --state-dir to see the pipeline"
         if self.content is None:
-            return f"{self.directory} holds no readable status: no pipeline has run there"
+            return self._fault or f"{self.directory} holds no readable status: no pipeline has run there"
         age = self.age_s(now)
         if age is None:
             return f"the status in {self.directory} has no time"

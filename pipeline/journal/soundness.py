@@ -17,14 +17,15 @@ MAX_NAMED = 20
 def check(directory: Path) -> list[str]:
     """What is wrong, a line each (the first MAX_NAMED); empty when the journal is sound.
 
-    Raises JournalError when there is none. Looks at structure, numbers, digests, the mark, and whether every payload
-    decodes to the record of its key.
+    Raises JournalError when there is none, or none that may be read. Looks at structure, numbers, digests, the mark,
+    and whether every payload decodes to the record of its key.
     """
     path = directory / files.NAME
-    if not path.exists():
-        raise JournalError(f"journal {path} is not there")
-    if path.stat().st_size == 0:
-        return [f"journal {path} is empty: not even its description is there"]
+    with files.worded(path):
+        if not path.exists():
+            raise JournalError(f"journal {path} is not there")
+        if path.stat().st_size == 0:
+            return [f"journal {path} is empty: not even its description is there"]
     mark = read_mark(directory)  # before the file: a running fetcher moves the file first
     try:
         with files.worded(path):

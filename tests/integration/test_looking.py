@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -132,6 +133,14 @@ def test_status_is_read_from_the_state_directory(home, day):
     assert {process["role"] for process in found["processes"]} >= {"supervisor", "fetcher"}
     assert "not running" in command(home, "status", "--state-dir", home / "empty", code=3)
     assert json.loads(command(home, "status", "--state-dir", home / "empty", "--json", code=3))["processes"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(("status",), 78), (("show",), 78), (("journal", "check"), 69), (("journal", "prune"), 69)]
+)
+def test_what_may_not_be_read_is_told_from_what_is_not_there(home, words, code):
+    said = command(home, *words, "--state-dir", home / ("x" * 300), code=code)
+    assert re.search(r"cannot be (read|used): File name too long\n$", said)
 
 
 NOW = datetime(2026, 11, 26, 5, 0, tzinfo=UTC)
