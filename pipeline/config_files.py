@@ -29,8 +29,9 @@ def unknown(name: str, known: Sequence[str], where: str) -> UsageError:
 
 
 def read_dotenv(directories: Iterable[Path]) -> tuple[Path | None, dict[str, str]]:
-    """The first `.env` there is, and {variable: text}. Raises ConfigError for one that cannot be read whole."""
-    file = next((each for directory in directories if (each := directory / ".env").is_file()), None)
+    """The first `.env` there is, and {variable: text}. Raises ConfigError for one that cannot be read whole, and when
+    it cannot be known whether there is one."""
+    file = next((each for directory in directories if _is_file(each := directory / ".env")), None)
     if file is None:
         return None, {}
     _refuse_readable(file)
@@ -47,6 +48,18 @@ def read_dotenv(directories: Iterable[Path]) -> tuple[Path | None, dict[str, str
         if binding.key is not None:
             variables[binding.key] = binding.value or ""
     return file, variables
+
+
+def _is_file(dotenv: Path) -> bool:
+    try:
+        return stat.S_ISREG(dotenv.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ConfigError(
+            f"{dotenv} cannot be looked for: {error.strerror}: make {dotenv.parent} a directory that this user may "
+            "enter, or choose another (cd, XDG_CONFIG_HOME)"
+        ) from None
 
 
 def read_toml(

@@ -161,6 +161,18 @@ def test_a_dotenv_that_others_may_read_is_refused(tmp_path):
     assert "secret" not in str(caught.value)
 
 
+def test_a_dotenv_that_cannot_be_looked_for_is_one_line_that_names_it(tmp_path, monkeypatch):
+    unusable = tmp_path / ("x" * 300)
+    with pytest.raises(ConfigError, match=r"x/\.env cannot be looked for: File name too long: make /") as raised:
+        load({}, {}, unusable)
+    assert "\n" not in str(raised.value)
+    private(tmp_path / ".env", "BREADTH_POLLS=3\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(unusable))
+    assert load({}, {}, tmp_path).settings.polls == 3, "the first one that is there counts"
+    with pytest.raises(ConfigError, match="XDG_CONFIG_HOME"):
+        load({}, {}, tmp_path / "none")
+
+
 def test_a_dotenv_that_is_no_text_is_one_line(tmp_path):
     (tmp_path / ".env").write_bytes(b"MYSQL_PASSWORD=\xff\n")
     (tmp_path / ".env").chmod(0o600)
