@@ -214,11 +214,12 @@ def _from_toml(file: Path) -> Mapping[str, Any]:
 
 def _add_databases(parsed: dict[str, Any], origins: dict[str, str], variables: Mapping[str, str], cwd: Path) -> None:
     with _told(origins.get("db", _SEED)):
-        urls = [DatabaseUrl.parse(url, variables.get("MYSQL_PASSWORD")) for url in parsed.get("db", ())]
+        given = [DatabaseUrl.parse(url, variables.get("MYSQL_PASSWORD")) for url in parsed.get("db", ())]
+        urls = [_absolute(url, cwd) for url in given]
     if not urls and (variables.get("MYSQL_HOST") or variables.get("MYSQL_DB")):
         urls = [_seed_mysql(variables)]
         origins["db"] = _SEED
-    parsed["db"] = _each_once([_absolute(url, cwd) for url in urls])
+    parsed["db"] = _each_once(urls)
 
 
 def _each_once(urls: Sequence[DatabaseUrl]) -> tuple[DatabaseUrl, ...]:
@@ -232,7 +233,13 @@ def _each_once(urls: Sequence[DatabaseUrl]) -> tuple[DatabaseUrl, ...]:
 
 
 def _absolute(url: DatabaseUrl, cwd: Path) -> DatabaseUrl:
-    return DatabaseUrl("sqlite", path=cwd / url.path) if url.path is not None else url
+    """With `~` as the home directory, as in the other settings that are paths. Raises UsageError for one unknown."""
+    if url.path is None:
+        return url
+    try:
+        return DatabaseUrl("sqlite", path=cwd / url.path.expanduser())
+    except RuntimeError:
+        raise UsageError(f"--db {url} is not a path: there is no such home directory") from None
 
 
 def _seed_mysql(secrets: Mapping[str, str]) -> DatabaseUrl:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.api.logger import _database
 from pipeline.config import Settings, flag_of, load, masked
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import ConfigError, UsageError
@@ -227,6 +228,17 @@ def test_a_sqlite_url_is_relative_with_three_slashes_and_absolute_with_four(tmp_
     relative, absolute = load({"db": ("sqlite:///a.db", "sqlite:////var/b.db")}, {}, tmp_path).settings.db
     assert relative.path == tmp_path / "a.db"
     assert absolute.path == Path("/var/b.db")
+
+
+def test_a_sqlite_url_in_the_home_directory_is_expanded_wherever_it_stands(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    url, file = "sqlite:///~/a.db", tmp_path / "home" / "a.db"
+    toml = private(tmp_path / "c.toml", f'db = "{url}"\n')
+    for flags, environ, config in (({"db": (url,)}, {}, None), ({}, {"BREADTH_DB": url}, None), ({}, {}, toml)):
+        assert [found.path for found in load(flags, environ, tmp_path, config).settings.db] == [file]
+    assert _database(url, tmp_path).path == file
+    with pytest.raises(UsageError, match=r"^environment: --db .* there is no such home directory$"):
+        load({}, {"BREADTH_DB": "sqlite:///~nobody-is-called-so/a.db"}, tmp_path)
 
 
 @pytest.mark.parametrize(
