@@ -151,15 +151,26 @@ def test_pruning_removes_old_stock_rows_only_and_remembers_the_days(url):
     ]
     with closing(open_sink(url)) as sink:
         sink.write(STREAM, JOURNAL, Cursor(0), entries(records))
+    for universe in ("api", "zz"):  # AsyncDataLogger.log_stock_update leaves stock rows and nothing else
+        alone = "universe, trade_date, poll_time, symbol, ltp, status"
+        row = f"'{universe}', '2026-08-02', '2026-08-02 09:15:00', 'A.NS', 1, 'UNCHANGED'"
+        run(url, f"INSERT INTO {STOCK.name} ({alone}) VALUES ({row})")
     with closing(open_database(url, readonly=False)) as database:
         pruned = list(prune_stocks(database, date(2026, 11, 26), timedelta(days=90)))
-        assert [(day.trade_date, day.rows) for day in pruned] == [("2026-08-01", 80), ("2026-08-27", 80)]
+        assert [(day.universe, day.trade_date, day.rows) for day in pruned] == [
+            ("api", "2026-08-02", 1),
+            ("nifty50", "2026-08-01", 80),
+            ("nifty50", "2026-08-27", 80),
+            ("zz", "2026-08-02", 1),
+        ]
         assert list(prune_stocks(database, date(2026, 11, 26), timedelta(days=90))) == []
     assert ask(url, "SELECT trade_date, COUNT(*) FROM intraday_stock_prices GROUP BY trade_date") == [(DAY, 80)]
     assert count(url, "intraday_advance_decline") == 6
-    assert ask(url, "SELECT universe, trade_date, rows_removed FROM pipeline_pruned ORDER BY trade_date") == [
+    assert ask(url, "SELECT universe, trade_date, rows_removed FROM pipeline_pruned ORDER BY 1, 2") == [
+        ("api", "2026-08-02", 1),
         ("nifty50", "2026-08-01", 80),
         ("nifty50", "2026-08-27", 80),
+        ("zz", "2026-08-02", 1),
     ]
 
 
