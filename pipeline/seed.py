@@ -32,10 +32,13 @@ BATCH_ROWS = 2000
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What became of one of the seed's tables. `refused`: the first reason, when rows could not be taken."""
+    """What became of one of the seed's tables. `read`: its rows; the others are those with a key that was there
+    already (of an earlier copy, or of a later row of the same second). `reason`: the first one for leaving a row out.
+    """
 
     table: str
     read: int
+    inserted: int
     left_out: int
     reason: str = ""
 
@@ -80,17 +83,17 @@ def copy(database: Database, universe: str) -> Iterator[Copied]:
 def _copy_table(database: Database, table: Table, universe: str) -> Copied:
     columns = {name.lower() for name in database.columns(table.name + SUFFIX)}
     shared = [column for column in table.columns if column.name in columns]
-    read = left_out = 0
+    read = inserted = left_out = 0
     reason = ""
     for batch in _batches(database, table, [column.name for column in shared]):
         rows = [_row(table, dict(zip([column.name for column in shared], row, strict=True)), universe) for row in batch]
         bad = refusals(table, rows)
         database.begin()
-        database.fill(table, [row for place, row in enumerate(rows) if place not in bad])
+        inserted += database.fill(table, [row for place, row in enumerate(rows) if place not in bad])
         database.commit()
         read, left_out = read + len(rows), left_out + len(bad)
         reason = reason or next(iter(bad.values()), "")
-    return Copied(table.name, read, left_out, reason)
+    return Copied(table.name, read, inserted, left_out, reason)
 
 
 def _batches(database: Database, table: Table, names: list[str]) -> Iterator[list[tuple[object, ...]]]:

@@ -117,8 +117,10 @@ def _set_aside(database: Database) -> None:
 def _copy(database: Database, universe: str) -> None:
     for done in seed.copy(database, universe):
         left = f", {done.left_out} left out ({plain(done.reason)})" if done.left_out else ""
-        rows = f"{done.read - done.left_out} of {count(done.read, 'row')}"
-        click.echo(f"  copied: {done.table}: {rows} to universe {universe}{left}")
+        there = done.read - done.inserted - done.left_out
+        kept = f", {grouped(there)} with a key that was there already" if there else ""
+        rows = f"{grouped(done.inserted)} of {count(done.read, 'row')}"
+        click.echo(f"  copied: {done.table}: {rows} to universe {universe}{kept}{left}")
 
 
 def _check(url: DatabaseUrl) -> int:

@@ -62,8 +62,8 @@ class Database(ABC):
         return
 
     @abstractmethod
-    def fill(self, table: Table, rows: Sequence[Row]) -> None:
-        """Inserts rows whose key is not there yet; leaves the others as they are."""
+    def fill(self, table: Table, rows: Sequence[Row]) -> int:
+        """Inserts rows whose key is not there yet, and leaves the others as they are; the number inserted."""
 
     def confirm(self) -> None:
         """Raises SinkUnavailable when this connection does not lead any more to what its URL names."""

@@ -157,13 +157,14 @@ class MysqlDatabase(Database):
             with self._errors():
                 self._wire.settle()
 
-    def fill(self, table: Table, rows: Sequence[Row]) -> None:
-        self._insert(table, rows, keep_tail(table))
+    def fill(self, table: Table, rows: Sequence[Row]) -> int:
+        return self._insert(table, rows, keep_tail(table))
 
-    def _insert(self, table: Table, rows: Sequence[Row], tail: str) -> None:
+    def _insert(self, table: Table, rows: Sequence[Row], tail: str) -> int:
+        """The number of rows touched, as the server counts them: 1 for one inserted, 0 for one left as it was."""
         with self._errors():
-            for statement in statements(table, rows, self._statement_bytes(), tail):
-                self._connection.cmd_query(statement)
+            made = statements(table, rows, self._statement_bytes(), tail)
+            return sum(self._connection.cmd_query(statement)["affected_rows"] for statement in made)
 
     def _statement_bytes(self) -> int:
         return min(STATEMENT_BYTES, self.packet_bytes // 2, _limits.get(self._where, STATEMENT_BYTES))

@@ -88,9 +88,9 @@ class SqliteDatabase(Database):
         with self._errors():
             self._connection.executemany(_insert(table, overwrite=True), rows)
 
-    def fill(self, table: Table, rows: Sequence[Row]) -> None:
+    def fill(self, table: Table, rows: Sequence[Row]) -> int:
         with self._errors():
-            self._connection.executemany(_insert(table, overwrite=False), rows)
+            return max(0, self._connection.executemany(_insert(table, overwrite=False), rows).rowcount)
 
     def confirm(self) -> None:
         # a file that was restored from a backup or deleted is another file: rows would go into the old one, unseen
