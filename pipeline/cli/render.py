@@ -69,8 +69,10 @@ def _title(view: Row, when: str, zone: str | None, terminal: Terminal) -> str:
 
 
 def _provenance(row: Row) -> str:
-    """The source last: its name may be long, and the line is cut."""
-    newest = f"newest trade {clock(row['data_time'])}" if row.get("data_time") else "no trade time stated"
+    """The source last: its name may be long, and the line is cut. The trade's date when it is not the poll's."""
+    traded = str(row.get("data_time") or "")
+    today = traded[:10] == str(row["poll_time"])[:10]
+    newest = f"newest trade {clock(traded) if today else traded[:19]}" if traded else "no trade time stated"
     delay = f"delayed by {duration(row['delay_s'])}" if row.get("delay_s") else "no delay stated"
     return f"{newest}, {delay}, source {plain(row.get('source') or '-')}"
 

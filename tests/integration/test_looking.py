@@ -194,6 +194,21 @@ def test_polls_that_a_full_disk_keeps_in_memory_are_told(unstored, code, says):
     assert [line for line in lines if "memory" in line] == ([says] if says else [])
 
 
+@pytest.mark.parametrize(
+    ("data_time", "says"),
+    [
+        ("2026-06-18 15:29:58", "newest trade 15:29:58, "),
+        ("2026-06-17 15:36:29", "newest trade 2026-06-17 15:36:29, "),
+        (None, "no trade time stated, "),
+    ],
+)
+def test_a_trade_of_an_earlier_day_is_told_with_its_date(data_time, says):
+    counts = dict.fromkeys(("advances", "declines", "unchanged", "total_stocks", "adv_decl_diff"), 0)
+    snapshot = {**counts, "poll_time": "2026-06-18 15:30:00", "data_time": data_time}
+    view = {"universe": "u", "session": None, "snapshot": snapshot, "sectors": [], "most_active": []}
+    assert snapshot_lines(view, Terminal())[1].startswith(says)
+
+
 HOSTILE = "\x1b[2J\x07\u202eevil\n<b>"
 
 
