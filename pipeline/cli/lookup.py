@@ -10,20 +10,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 
+from pipeline import seed
 from pipeline.cli.common import universe_name
 from pipeline.config import Loaded
 from pipeline.dburl import DatabaseUrl
-from pipeline.errors import ConfigError, PipelineError, UsageError
+from pipeline.errors import ConfigError, PipelineError, SinkSchemaError, UsageError
 from pipeline.figures import plain
 from pipeline.reader import Reader
 from pipeline.sinks import open_database
+from pipeline.sinks.base import refuse_seed_layout
 
 _LISTED = 8
 
 
 @contextmanager
 def opened(loaded: Loaded) -> Iterator[tuple[Reader, DatabaseUrl]]:
-    """A reader of the first database of the settings."""
+    """A reader of the first database of the settings. Raises PipelineError, for the seed's tables with what to do."""
     url = loaded.settings.db[0]
     try:
         absent = url.path is not None and not url.path.is_file()
@@ -34,6 +36,10 @@ def opened(loaded: Loaded) -> Iterator[tuple[Reader, DatabaseUrl]]:
     database = open_database(url, readonly=True)
     try:
         yield Reader(database), url
+    except SinkSchemaError:
+        for table in seed.TABLES:
+            refuse_seed_layout(table.name, database.columns(table.name))
+        raise
     finally:
         database.close()
 

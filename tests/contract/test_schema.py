@@ -119,6 +119,10 @@ def test_seed_tables_are_recognised_kept_and_copied(url):
         result = CliRunner().invoke(cli, ["db", command, "--db", address])
         assert result.exit_code == 78, result.output
         assert "old layout" in result.output
+    for command in ("show", "history"):
+        result = CliRunner().invoke(cli, [command, "--db", address])
+        assert isinstance(result.exception, SinkSchemaError), result.output
+        assert "db upgrade --adopt-seed UNIVERSE" in str(result.exception)
     adopt = ["db", "upgrade", "--adopt-seed", "nifty50", "--db", address]
     for copied, there in ((2, 1), (0, 3)):  # again is harmless
         result = CliRunner().invoke(cli, adopt)
