@@ -38,7 +38,8 @@ def with_settings(
             argument = {"loaded": found} if loaded else {"settings": found.settings}
             return function(**argument, **options)
 
-        wrapped = click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="TOML file.")(command)
+        file = click.Path(path_type=Path, readable=False)  # whether it can be read is said by who reads it, in a line
+        wrapped = click.option("--config", type=file, metavar="FILE", help="TOML file.")(command)
         for name in reversed(names):
             wrapped = _option(name, specs[name].metadata, (help or {}).get(name))(wrapped)
         return wrapped

@@ -75,7 +75,7 @@ def info_of(reader: JournalReader) -> dict[str, Any]:
 @journal.command("check")
 @with_settings("universe", "state_dir")
 def check_command(settings: Settings) -> None:
-    """Read every byte: structure, numbers, digest chain, payloads. Exit 0 when sound, 1 when not."""
+    """Read every byte: structure, numbers, digest chain, payloads. Exit 0 when sound, 1 when not, 69 without one."""
     faults = check(settings.state_dir)
     for fault in faults:
         click.echo(f"DAMAGED {plain(fault)}")

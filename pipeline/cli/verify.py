@@ -1,6 +1,6 @@
 """`breadth-pipeline verify`: planned polls, journal and databases held against each other. Reads only.
 
-Exit 0 only when all agree, 1 otherwise.
+Exit 0 only when all agree, 1 otherwise; 69 when there is no journal to hold them against.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pipeline.verify.report import FAILURES, MAX_LISTED, NOTES
 def verify(settings: Settings, day: str | None, as_json: bool) -> None:
     """Hold planned polls, journal and databases against each other, key by key.
 
-    Exit 0 only when all agree.
+    Exit 0 only when all agree, 1 otherwise, 69 without a journal.
     """
     wanted = checked_date(day)
     report = reconcile(settings.state_dir, settings.db, datetime.now(UTC), wanted)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from pipeline.api.logger import _database
+from pipeline.cli import cli
 from pipeline.config import Settings, flag_of, load, masked
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import ConfigError, UsageError
@@ -144,6 +147,19 @@ def test_a_config_file_can_be_named_in_the_environment_and_in_a_dotenv(tmp_path)
     assert load({}, {"BREADTH_CONFIG": str(file)}, tmp_path).settings.polls == 4
     private(tmp_path / ".env", f"BREADTH_CONFIG={file}\n")
     assert load({}, {}, tmp_path).config == file
+
+
+@pytest.mark.parametrize(("name", "why"), [("c.toml", ""), ("none.toml", "No such file"), (".", "Is a directory")])
+def test_a_config_file_that_cannot_be_read_is_told_by_us_in_one_line(tmp_path, monkeypatch, name, why):
+    private(tmp_path / "c.toml", "polls = 4\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)  # as click sees a file that this user may not read
+    done = CliRunner().invoke(cli, ["config", "--config", str(tmp_path / name)])
+    if not why:
+        assert done.exit_code == 0, "who opens it knows better"
+    else:
+        assert isinstance(done.exception, UsageError), done.output
+        assert why in str(done.exception)
 
 
 @pytest.mark.parametrize("line", ["s3cret", "!", "BREADTH_POLLS='4"])
