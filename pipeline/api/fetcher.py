@@ -58,7 +58,12 @@ class RealTimeDataFetcher:
     def fetch_realtime_data(self, symbols: Sequence[str]) -> dict[str, dict[str, Any]]:
         """`{symbol: {ltp, prev_close, volume, timestamp, change, change_pct, day_open, day_high, day_low, currency,
         delay_s}}`, in currency and shares, the timestamp of the last trade in the exchange's zone; None where Yahoo
-        states nothing usable. Symbols without a price are absent."""
+        states nothing usable. Symbols without a price are absent. Raises UsageError for one text: its letters are no
+        symbols."""
+        if isinstance(symbols, str):
+            raise UsageError(
+                f"fetch_realtime_data needs a list of symbols, not the text {symbols!r}: use [{symbols!r}]"
+            )
         asked = list(dict.fromkeys(str(symbol) for symbol in symbols))
         answer = self._ask(asked)
         found = {symbol: _details(quote) for symbol, quote in answer.quotes.items() if quote.price is not None}

@@ -63,12 +63,13 @@ class AsyncDataLogger:
         timezone: str | None = None,
         state_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        if not universe.strip() or len(universe) > _MAX_UNIVERSE or not universe.isprintable():
+        plain = isinstance(universe, str) and universe.strip() and universe.isprintable()
+        if not plain or len(universe) > _MAX_UNIVERSE:
             raise UsageError(f"universe {universe!r} must be plain text of 1 to {_MAX_UNIVERSE} characters")
         self._home = Path(state_dir) if state_dir else Path(platformdirs.user_state_dir(APP)) / HOME
         self._url = _database(db_url, self._home)
         self._universe, self._queue_size = universe, queue_size
-        self._zone = ZoneInfo(timezone) if timezone else None
+        self._zone = _zone(timezone) if timezone else None
         self._symbols_zone = ZONES["NSE"]
         self._lock = threading.RLock()
         self._running: _Running | None = None
@@ -104,7 +105,13 @@ class AsyncDataLogger:
     def log_breadth_snapshot(
         self, breadth: Mapping[str, Any], stock_details: Mapping[str, Mapping[str, Any]] | None = None
     ) -> None:
-        """Stores a snapshot (`advances`, `declines`, `unchanged`) and its stocks (`{symbol: {ltp, prev_close, …}}`)."""
+        """Stores a snapshot (`advances`, `declines`, `unchanged`) and its stocks (`{symbol: {ltp, prev_close, …}}`).
+
+        Raises UsageError when a count is not a whole number, or when there are no such mappings.
+        """
+        if stock_details is not None and not isinstance(stock_details, Mapping):
+            kind = type(stock_details).__name__
+            raise UsageError(f"log_breadth_snapshot needs stock_details as {{symbol: {{ltp, …}}}}, not a {kind}")
         now = _now()
         stocks = [stock_status(symbol, info, now) for symbol, info in (stock_details or {}).items()]
         self._append(None, stocks, now, lambda at: snapshot_record(self._universe, at, breadth, stocks))
@@ -234,9 +241,16 @@ def _now() -> datetime:
     return datetime.now().astimezone()
 
 
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, TypeError, OSError):  # unknown, a path, no text, a directory of the zones
+        raise UsageError(f"timezone {name!r} is not a time zone: use a name like Asia/Kolkata") from None
+
+
 def _database(db_url: str | None, home: Path) -> DatabaseUrl:
     """The URL as the settings would read it: password from MYSQL_PASSWORD, relative files made absolute."""
-    flags = {"db": (re.sub(r"^mysql\+\w+://", "mysql://", db_url),)} if db_url is not None else {}
+    flags = {"db": (re.sub(r"^mysql\+\w+://", "mysql://", str(db_url)),)} if db_url is not None else {}
     found = load(flags, environment(), Path.cwd()).settings.db
     return found[0] if found else DatabaseUrl("sqlite", path=home / "breadth.db")
 

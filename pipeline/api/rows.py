@@ -21,6 +21,7 @@ from pipeline.model import API_SOURCE, Counts, Member, Outcome, Quote, Record, R
 from pipeline.session import local_text, utc_text
 
 _MOST_ISSUES = 1_000_000
+_COUNTED = ("advances", "declines", "unchanged")
 _measures = attrgetter(*tables.MEASURES)
 _PRICES: dict[Status, tuple[int | None, int | None]] = {
     Status.ADVANCE: (2, 1),
@@ -93,15 +94,24 @@ def _statuses(stocks: Sequence[StockStatus]) -> dict[str, Status]:
 
 
 def _measured(breadth: Mapping[str, Any], stocks: Sequence[StockStatus], statuses: Mapping[str, Status]) -> Counts:
-    stated = [whole(breadth.get(name)) for name in ("advances", "declines", "unchanged")]
-    if any(count is None or count > _MOST_ISSUES for count in stated):
+    given = breadth if isinstance(breadth, Mapping) else {}
+    stated = [_count(given.get(name)) for name in _COUNTED]
+    if None in stated:
+        wrong = [name for name, count in zip(_COUNTED, stated, strict=True) if count is None]
         raise UsageError(
-            f"log_breadth_snapshot needs advances, declines and unchanged as whole numbers, at most {_MOST_ISSUES}"
+            f"log_breadth_snapshot needs a mapping with {', '.join(_COUNTED)} as whole numbers, at most "
+            f"{_MOST_ISSUES}; not so: {', '.join(wrong)}"
         )
     detailed = _counts([(statuses[stock.symbol], stock.volume if stock.volume_stated else None) for stock in stocks])
     if [detailed.advances, detailed.declines, detailed.unchanged] == stated:
         return detailed
     return _counts([(status, None) for status, count in zip(TRADED, stated, strict=True) for _ in range(count or 0)])
+
+
+def _count(value: Any) -> int | None:
+    """`1` and `1.0` are counts, 1.5 is none."""
+    found = whole(value)
+    return found if found is not None and found == number(value) and found <= _MOST_ISSUES else None
 
 
 def _counts(issues: Sequence[tuple[Status, int | None]]) -> Counts:

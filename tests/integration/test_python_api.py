@@ -280,12 +280,24 @@ def test_a_database_that_refuses_costs_no_trace_and_no_record(environment):
 def test_calls_that_cannot_be_stored_say_so_in_one_line(environment):
     with pytest.raises(UsageError, match="not a database URL"):
         AsyncDataLogger(db_url="postgres://x")
+    with pytest.raises(UsageError, match="not a database URL"):
+        AsyncDataLogger(db_url=Path("x.db"))
+    for zone in ("Mars/X", "America", "/etc/hosts", "../x", 5):
+        with pytest.raises(UsageError, match=f"timezone {zone!r} is not a time zone"):
+            AsyncDataLogger(db_url="sqlite:///x.db", timezone=zone)
+    for universe in (None, 5, " ", "a\n", "x" * 65):
+        with pytest.raises(UsageError, match=r"universe .* must be plain text"):
+            AsyncDataLogger(db_url="sqlite:///x.db", universe=universe)
     logger = AsyncDataLogger(db_url="sqlite:///x.db")
     with pytest.raises(UsageError, match="not started"):
         logger.log_breadth_snapshot({"advances": 1, "declines": 1, "unchanged": 0})
     with logger:
         with pytest.raises(UsageError, match="whole numbers"):
             logger.log_breadth_snapshot({"advances": 1})
+        with pytest.raises(UsageError, match="whole numbers"):
+            logger.log_breadth_snapshot(None)
+        with pytest.raises(UsageError, match=r"stock_details as .* not a list$"):
+            logger.log_breadth_snapshot({"advances": 1, "declines": 0, "unchanged": 0}, ["A.NS"])
         with pytest.raises(UsageError, match="no usable price"):
             logger.log_stock_update("A.NS", float("nan"), 1, 0, 0, None)
         assert logger.get_stats()["records_logged"] == 0
@@ -357,5 +369,7 @@ def test_the_fetcher_tries_again_while_nothing_comes_and_then_says_so_once(envir
     with RealTimeDataFetcher(max_retries=3, yahoo_url=nowhere, sleep=pauses.append) as fetcher:
         assert fetcher.fetch_realtime_data(SYMBOLS) == {}
         assert fetcher.fetch_realtime_data([]) == {}
+        with pytest.raises(UsageError, match=r"not the text 'RELIANCE.NS'"):
+            fetcher.fetch_realtime_data("RELIANCE.NS")
     assert len(pauses) == 2
     assert caplog.text.count("0 of 8 symbols fetched") == 1

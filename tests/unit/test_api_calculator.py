@@ -12,6 +12,7 @@ import pytest
 from pipeline import IntradayAdvDeclCalculator
 from pipeline.api.issue import ZONES, stock_status
 from pipeline.api.rows import snapshot_record, stock_record
+from pipeline.errors import UsageError
 from pipeline.tables import POLL, SNAPSHOT, STOCK
 
 NOW = datetime(2026, 11, 26, 5, 0, tzinfo=UTC)
@@ -161,6 +162,21 @@ def test_a_snapshot_of_nothing_is_a_failed_poll():
     before_the_open = [stock_status("A.NS", {"ltp": 100, "prev_close": 100, "volume": 0}, NOW)]
     assert SNAPSHOT.name in snapshot_record("api", at, nothing, before_the_open).tables
     assert SNAPSHOT.name in snapshot_record("api", at, {"advances": 1, "declines": 0, "unchanged": 0}, []).tables
+
+
+@pytest.mark.parametrize("value", [1.5, -1, True, "1", None, float("nan"), 1_000_001, 10**400])
+def test_counts_that_are_no_whole_numbers_are_refused_by_name(value):
+    at = NOW.astimezone(ZONES["NSE"])
+    with pytest.raises(UsageError, match=r"at most 1000000; not so: declines$"):
+        snapshot_record("api", at, {"advances": 1, "declines": value, "unchanged": 0}, [])
+
+
+@pytest.mark.parametrize("value", [1, 1.0, np.int64(1), np.float32(1), Decimal(1)])
+def test_counts_may_be_whole_numbers_of_any_type(value):
+    record = snapshot_record(
+        "api", NOW.astimezone(ZONES["NSE"]), {"advances": value, "declines": 0, "unchanged": 0}, []
+    )
+    assert row_of(record, SNAPSHOT)["advances"] == 1
 
 
 @pytest.mark.parametrize("value", [10**400, -(10**400), Decimal("sNaN")])
