@@ -63,9 +63,12 @@ class AsyncDataLogger:
         timezone: str | None = None,
         state_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        plain = isinstance(universe, str) and universe.strip() and universe.isprintable()
-        if not plain or len(universe) > _MAX_UNIVERSE:
-            raise UsageError(f"universe {universe!r} must be plain text of 1 to {_MAX_UNIVERSE} characters")
+        plain = isinstance(universe, str) and universe and universe.isprintable() and universe == universe.strip()
+        if not plain or len(universe) > _MAX_UNIVERSE or "|" in universe:  # keys of records are divided by it
+            raise UsageError(
+                f"universe {universe!r} must be plain text of 1 to {_MAX_UNIVERSE} characters, without '|' and without "
+                "a blank at its ends"
+            )
         self._home = Path(state_dir) if state_dir else Path(platformdirs.user_state_dir(APP)) / HOME
         self._url = _database(db_url, self._home)
         self._universe, self._queue_size = universe, queue_size

@@ -285,7 +285,7 @@ def test_calls_that_cannot_be_stored_say_so_in_one_line(environment):
     for zone in ("Mars/X", "America", "/etc/hosts", "../x", 5):
         with pytest.raises(UsageError, match=f"timezone {zone!r} is not a time zone"):
             AsyncDataLogger(db_url="sqlite:///x.db", timezone=zone)
-    for universe in (None, 5, " ", "a\n", "x" * 65):
+    for universe in (None, 5, "", " ", "a\n", "x" * 65, " api", "a|b"):
         with pytest.raises(UsageError, match=r"universe .* must be plain text"):
             AsyncDataLogger(db_url="sqlite:///x.db", universe=universe)
     logger = AsyncDataLogger(db_url="sqlite:///x.db")
