@@ -23,20 +23,18 @@ export class Hub {
     this.retryMs = RETRY_FIRST_MS;
   }
 
-  /** A tab joins or changes what it follows. `send`: function that delivers a message to it. */
+  /**
+   * A tab joins, changes what it follows, or says again that it is there. `send`: function that delivers a message to it.
+   * Tabs that have been silent for long are taken for closed; one that only slept (a suspended machine) says so again.
+   */
   follow(tab, send, watch, ops) {
     const before = this.tabs.get(tab);
     this.tabs.set(tab, { send, watch, ops, seen: Date.now() });
     send({ event: "link", data: this.link });
     if (watch && before?.watch !== watch && this.held.has(watch)) send({ event: "snapshot", data: this.held.get(watch) });
     if (ops && !before?.ops && this.operations) send({ event: "operations", data: this.operations });
+    for (const [key, { seen }] of this.tabs) if (Date.now() - seen > TAB_SILENT_MS) this.tabs.delete(key);
     this.arrange();
-  }
-
-  alive(tab) {
-    const known = this.tabs.get(tab);
-    if (known) known.seen = Date.now();
-    for (const [key, { seen }] of this.tabs) if (Date.now() - seen > TAB_SILENT_MS) this.leave(key);
   }
 
   leave(tab) {

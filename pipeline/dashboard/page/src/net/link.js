@@ -25,9 +25,14 @@ function sharedLink(workerUrl, receive) {
   const { port } = new SharedWorker(workerUrl, { name: "breadth" });
   port.addEventListener("message", (event) => receive(event.data));
   port.start();
-  setInterval(() => port.postMessage({ say: "alive" }), ALIVE_MS);
+  let wanted = null;
+  const say = () => wanted && port.postMessage({ say: "follow", ...wanted });
+  setInterval(say, ALIVE_MS);
   return {
-    follow: (watch, ops) => port.postMessage({ say: "follow", watch, ops }),
+    follow: (watch, ops) => {
+      wanted = { watch, ops };
+      say();
+    },
     hurry: () => port.postMessage({ say: "hurry" }),
     leave: () => port.postMessage({ say: "bye" }),
   };

@@ -9,7 +9,6 @@ self.addEventListener("connect", (event) => {
   const send = (message) => port.postMessage(message);
   port.addEventListener("message", ({ data }) => {
     if (data.say === "follow") hub.follow(port, send, data.watch, data.ops);
-    else if (data.say === "alive") hub.alive(port);
     else if (data.say === "hurry") hub.hurry();
     else if (data.say === "bye") hub.leave(port);
   });
