@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,6 +19,7 @@ CURRENCIES = {"Asia/Kolkata": "INR", "America/New_York": "USD"}
 RECORDED = "recording:"
 BACKFILLED_AFTER_S = 300
 """A snapshot fetched later than its instant + interval + stated delay + this was filled in afterwards."""
+WHOLE_DAY = timedelta(hours=23)  # on the day on which the clocks go forward
 
 POINT_MEASURES = (
     "advances",
@@ -149,7 +150,7 @@ def market(row: Row, clock: Clock, interval_s: int | None) -> dict[str, Any]:
 
 
 def session(row: Row | None, clock: Clock, source: str | None) -> dict[str, Any]:
-    """The session object without its neighbours; the times null where no session is stored."""
+    """The session object without its neighbours; the times null where no session is stored, or one of a whole day."""
     source = (row or {}).get("source") or source
     known: dict[str, Any] = {
         "timezone": clock.zone.key,
@@ -163,15 +164,23 @@ def session(row: Row | None, clock: Clock, source: str | None) -> dict[str, Any]
         "currency": CURRENCIES.get(clock.zone.key),
         "price_decimals": 2,
     }
-    if row is not None:
+    if row is None:
+        return known
+    known["interval_s"] = row["interval_s"]
+    opens, closes = (clock.local(row[name]) for name in ("session_open", "session_close"))
+    if not is_whole_day(opens, closes):
         known |= {
-            "open": clock.local(row["session_open"]).isoformat(),
-            "close": clock.local(row["session_close"]).isoformat(),
+            "open": opens.isoformat(),
+            "close": closes.isoformat(),
             "open_t": clock.seconds(row["session_open"]),
             "close_t": clock.seconds(row["session_close"]),
-            "interval_s": row["interval_s"],
         }
     return known
+
+
+def is_whole_day(opens: datetime, closes: datetime) -> bool:
+    """Whether a session is a date, midnight to midnight (`--any-time`): it says nothing of the exchange's hours."""
+    return closes - opens >= WHOLE_DAY
 
 
 def _short(value: Any) -> Any:

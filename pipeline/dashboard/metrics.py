@@ -15,6 +15,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from pipeline.dashboard.columns import is_whole_day
+
 if TYPE_CHECKING:
     from pipeline.dashboard.feed import Feed
 
@@ -164,10 +166,12 @@ def pipeline_metrics(status: Mapping[str, Any], now: datetime, age_s: float, *, 
 
 
 def _in_session(market: Any, now: datetime) -> bool:
-    """Between open and close; a recorded day is never on, and the wait for a delayed closing poll is not either."""
+    """Between open and close; never for a recorded day, a day polled at any time, or the wait for the closing poll."""
     found = market if isinstance(market, Mapping) else {}
-    opens, closes = (found.get(key) for key in ("session_open", "session_close"))
-    return bool(opens and closes and datetime.fromisoformat(opens) <= now <= datetime.fromisoformat(closes))
+    if not found.get("session_open") or not found.get("session_close"):
+        return False
+    opens, closes = (datetime.fromisoformat(found[key]) for key in ("session_open", "session_close"))
+    return opens <= now <= closes and not is_whole_day(opens, closes)
 
 
 def _processes(rows: Rows, age_s: float, running: bool) -> Iterable[Metric]:

@@ -124,7 +124,7 @@ def _phase(view: View | None, pipeline: Pipeline, hours: Hours, now: datetime) -
             return "open"
         if now < opens and opens - now < timedelta(hours=1):
             return "waiting"
-    if view is not None and view.session["open"] is None and _age_s(view, now) < UNSCHEDULED_LIVE_S:
+    if view is not None and _unscheduled(view) and _age_s(view, now) < UNSCHEDULED_LIVE_S:
         return "open"
     return "closed"
 
@@ -193,10 +193,17 @@ def _is_today(view: View, pipeline: Pipeline, now: datetime) -> bool:
 
 def in_session(view: View, now: datetime) -> bool:
     """Whether the day shown has its session just now, as far as its own rows tell."""
+    if _unscheduled(view):
+        return _age_s(view, now) < UNSCHEDULED_LIVE_S
     opens, closes = view.session["open"], view.session["close"]
     if not opens or not closes:
-        return _age_s(view, now) < UNSCHEDULED_LIVE_S
+        return False
     return datetime.fromisoformat(opens) <= now <= datetime.fromisoformat(closes) + _grace(view)
+
+
+def _unscheduled(view: View) -> bool:
+    """Whether the day has no stored session; one of a whole day has an interval and no hours."""
+    return view.session["interval_s"] is None
 
 
 def _thin(view: View) -> bool:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
-from pipeline.model import Outcome
+from pipeline.model import Outcome, Session
 from tests.browser import stage
 from tests.browser.conftest import recent
 
@@ -107,13 +107,33 @@ def test_a_closed_market_names_the_last_session_and_the_next_open(now, visitor):
         expect(banner).to_contain_text(re.compile(rf"Next open .*{following[11:16]}"))
 
 
+def test_a_poll_at_night_is_live_and_then_a_closed_market_whose_close_nobody_knows(tmp_path, visitor):
+    kept, local = stage.Recorded("in_nifty50_5m_2026-06-19"), datetime.now(stage.INDIA)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    session = Session(midnight.date(), midnight, midnight + timedelta(days=1), stage.INDIA)
+    day, store = stage.Day(stage.renamed(kept.universe, "nifty50"), session, 60), stage.Store(tmp_path)
+    store.put(day.opening(), day.poll(recent(), kept.quotes(session, 0.5)))
+    stage.write_status(tmp_path / "state", "nifty50")
+    with stage.server(store, state_dir=tmp_path / "state") as server, visitor() as viewer:
+        page = viewer.open(server.url)
+        expect(page.locator("#state")).to_have_text("Live")
+        expect(page.locator(".header-status .pill").first).to_have_text("NSE")
+        stage.write_status(tmp_path / "state", "nifty50", market={"phase": "closed"})
+        expect(page.locator("#state")).to_have_text("Closed")
+        expect(page.locator(".header-status .pill").first).to_have_text("NSE closed")
+        banner = page.locator("#banners .banner")
+        expect(banner).to_contain_text("The market is closed. Last session")
+        expect(banner).not_to_contain_text("closed at")
+    store.close()
+
+
 def test_a_day_without_a_poll_has_no_data_yet_and_fills_by_itself(now, visitor):
     market = now()
     market.run()
     with stage.server(market.store, state_dir=market.state_dir) as server, visitor() as viewer:
         page = viewer.open(server.url)
         expect(page.locator("#state")).to_have_text("No data yet")
-        expect(page.locator(".empty")).to_contain_text("the first numbers come with the next poll")
+        expect(page.locator(".empty")).to_contain_text("The first numbers come with the next poll")
         market.poll(recent())
         expect(page.locator(".counts")).to_contain_text("of 47 stocks")
 

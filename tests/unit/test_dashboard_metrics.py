@@ -59,6 +59,7 @@ def test_nothing_of_a_pipeline_that_died_or_stopped_is_up_whatever_its_last_word
         (0, STATUS["market"], timedelta(hours=-4)),  # it waits for the open
         (0, STATUS["market"], timedelta(hours=4)),  # it waits for the closing poll of a delayed source
         (0, STATUS["market"], timedelta(days=900)),  # it plays a recording
+        (0, {"session_open": "2026-11-26T00:00:00+05:30", "session_close": "2026-11-27T00:00:00+05:30"}, timedelta()),
         (0, {"session_open": None, "session_close": None}, timedelta()),
         (0, None, timedelta()),
     ],

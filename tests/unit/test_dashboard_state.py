@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.dashboard import columns
 from pipeline.dashboard.columns import Clock
 from pipeline.dashboard.load import View
-from pipeline.dashboard.state import Hours, Pipeline, pipeline_of, state
+from pipeline.dashboard.state import Hours, Pipeline, in_session, pipeline_of, state
 
 OPEN, CLOSE = "2026-11-26T09:15:00+05:30", "2026-11-26T15:30:00+05:30"
 NOON = datetime(2026, 11, 26, 6, 30, tzinfo=UTC)  # 12:00 in India
@@ -108,6 +109,45 @@ def test_a_session_that_nobody_fetches_is_pipeline_down_although_the_newest_day_
     noon = NOON + timedelta(days=1)
     assert state(view(), DOWN, today, noon)["name"] == "pipeline_down"
     assert state(view(), UNKNOWN, today, noon)["name"] == "closed"
+
+
+WHOLE = {"open": None, "close": None, "open_t": None, "close_t": None}
+TODAY = Hours(OPEN, CLOSE, NEXT.next_open)
+ANY_TIME = Pipeline("running", {"phase": "open", "trade_date": "2026-11-26"})
+NIGHT = datetime(2026, 11, 26, 16, 45, tzinfo=UTC)  # 22:15 in India
+AT_NIGHT = WHOLE | {"t": 80100, "fetched_utc": "2026-11-26T16:44:30.000Z"}
+
+
+@pytest.mark.parametrize(
+    ("expected", "market", "shown", "pipeline", "now"),
+    [
+        ("live", "open", view(**AT_NIGHT), ANY_TIME, NIGHT),
+        ("closed", "closed", view(**AT_NIGHT), DOWN, NIGHT),
+        ("closed", "closed", view(**AT_NIGHT), UNKNOWN, NIGHT),
+        ("closed", "closed", view(**AT_NIGHT), Pipeline("running", {"phase": "closed"}), NIGHT),
+        ("live", "open", view(**WHOLE), UNKNOWN, NOON),
+        ("pipeline_down", "open", view(**WHOLE), DOWN, NOON),
+    ],
+)
+def test_a_day_that_was_polled_at_any_time_says_nothing_of_the_markets_hours(expected, market, shown, pipeline, now):
+    found = state(shown, pipeline, Hours() if pipeline.market else TODAY, now)
+    assert (found["name"], found["market"]) == (expected, market)
+    assert found["next_close"] == (CLOSE if market == "open" and pipeline.market is None else None)
+    assert not in_session(shown, now), "the calendar has to be asked"
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes", "times"),
+    [
+        ("2026-11-26 00:00:00", "2026-11-27 00:00:00", (None, None, None, None)),
+        ("2026-11-26 09:15:00", "2026-11-26 15:30:00", (OPEN, CLOSE, 33300, 55800)),
+    ],
+)
+def test_a_session_from_midnight_to_midnight_has_no_times(opens, closes, times):
+    row = {"session_open": opens, "session_close": closes, "interval_s": 300, "source": "yahoo"}
+    found = columns.session(row, Clock("2026-11-26", "Asia/Kolkata"), None)
+    assert tuple(found[name] for name in ("open", "close", "open_t", "close_t")) == times
+    assert found["interval_s"] == 300
 
 
 @pytest.mark.parametrize(

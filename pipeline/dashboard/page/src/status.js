@@ -88,7 +88,7 @@ const STATES = {
 
 function noDataText(state) {
   if (!state.timezone) return "Nothing is stored under this universe’s name. Choose another one above, or start “breadth-pipeline run” for it.";
-  if (state.market === "open") return "The market is open: the first numbers come with the next poll.";
+  if (state.market === "open") return "The first numbers come with the next poll.";
   if (state.next_open) return `The first numbers come with the next open: ${instant(state.next_open)} ${zoneName(state.timezone)}.`;
   return "Nothing is stored for this day. The page fills by itself when a poll comes.";
 }
@@ -128,9 +128,10 @@ function ofServer(state, snapshot, now, zone) {
   return { dim: false, empty: null, ...found };
 }
 
-/** The exchange's phase for the header, `NSE open`; of a recorded day, its date. */
+/** The exchange's phase for the header, `NSE open`; of a recorded day its date, of polls at any time the exchange alone. */
 export function phase({ state, session, trade_date: date }) {
   const exchange = { "Asia/Kolkata": "NSE", "America/New_York": "NYSE" }[state.timezone] ?? "Market";
   if (session?.recorded) return `${exchange}, ${day(date, true)}`;
+  if (state.market === "open" && session && !session.open && state.pipeline === "running") return exchange;
   return { open: `${exchange} open`, waiting: `${exchange} opens soon`, closed: `${exchange} closed` }[state.market] ?? exchange;
 }

@@ -6,12 +6,11 @@ import { day as dayText } from "../format.js";
 const HALF_HOUR = 1800;
 const BREAK = -1;
 
-/** The trading span of a day: its session, else what its polls cover. */
+/** The trading span of a day: its session, and what its polls cover; without hours half an hour at least. */
 function spanOf({ session, polls }) {
-  const first = polls.t[0] ?? 0;
-  const last = polls.t.at(-1) ?? first + HALF_HOUR;
-  const from = Math.min(session?.open_t ?? first, first || Infinity, session?.open_t ?? Infinity);
-  return { from: Number.isFinite(from) ? from : 0, to: Math.max(session?.close_t ?? last, last) };
+  const first = polls.t[0] ?? session?.open_t ?? 0;
+  const from = Math.min(session?.open_t ?? first, first);
+  return { from, to: Math.max(session?.close_t ?? first + HALF_HOUR, polls.t.at(-1) ?? 0) };
 }
 
 const hhmm = (t) => `${String(Math.floor(t / 3600)).padStart(2, "0")}:${String(Math.floor(t / 60) % 60).padStart(2, "0")}`;
