@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,6 +64,27 @@ def test_a_difference_applied_gives_the_new_stocks():
             for at, value in zip(places, values, strict=True):
                 old[name][at] = value
         assert old == new
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"universe": "other"},
+        {"trade_date": "2026-11-27"},
+        {"session": {"interval_s": 60}},
+        {"market": None},
+        {"stocks": None},
+        {"members": Members(("S1", "S2"), ("S1", "S2"), (0, 0), ("x",), "another digest")},
+        {"members": None},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_views_of_which_anything_but_the_numbers_differs_have_no_difference(other):
+    stocks = {name: [1, 2] for name in STOCK_COLUMNS}
+    old, new = _view(stocks), _view({name: [3, 4] for name in STOCK_COLUMNS})
+    assert changes.comparable(old, new)
+    assert not changes.comparable(old, replace(new, **other))
+    assert not changes.comparable(None, new)
 
 
 def sample(t: float, rows: int, **more: object) -> dict:
