@@ -119,8 +119,6 @@ def lag_s(row: Row, clock: Clock, recorded: bool) -> float | None:
 
 
 def is_backfilled(row: Row, lag: float | None, interval_s: int | None) -> bool:
-    if str(row["source"] or "").startswith("backfill"):
-        return True
     return lag is not None and lag > (interval_s or 60) + (row["delay_s"] or 0) + BACKFILLED_AFTER_S
 
 

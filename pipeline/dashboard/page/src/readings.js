@@ -61,12 +61,6 @@ export function rana(value) {
   return value > 0 ? "firmly up" : "firmly down";
 }
 
-export function netVolume(value) {
-  if (missing(value)) return "no volume yet";
-  if (value === 0) return "up and down volume are equal";
-  return value > 0 ? "more shares traded in advancers" : "more shares traded in decliners";
-}
-
 /** `traded` of `size` issues; whether the market is partly missing. */
 export function coverage(traded, size) {
   if (!size) return "the universe is empty";
