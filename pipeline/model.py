@@ -84,6 +84,14 @@ class Universe:
         return tuple(member.symbol for member in self.members)
 
 
+def is_whole_day(opens: datetime, closes: datetime) -> bool:
+    """Whether a session is a date, midnight to midnight (`--any-time`): it says nothing of the exchange's hours.
+
+    A day on which the clocks change may have 23 hours.
+    """
+    return closes - opens >= timedelta(hours=23)
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """One trading day of an exchange; `open` and `close` are aware instants in `timezone`."""
@@ -95,8 +103,7 @@ class Session:
 
     @property
     def whole_day(self) -> bool:
-        """Whether it is a day from midnight to midnight (`--any-time`), not the exchange's hours."""
-        return self.close - self.open >= timedelta(hours=23)
+        return is_whole_day(self.open, self.close)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pipeline import tables
+from pipeline.model import is_whole_day
 from pipeline.reader import Row
 
 Columns = dict[str, list[Any]]
@@ -19,7 +20,6 @@ CURRENCIES = {"Asia/Kolkata": "INR", "America/New_York": "USD"}
 RECORDED = "recording:"
 BACKFILLED_AFTER_S = 300
 """A snapshot fetched later than its instant + interval + stated delay + this was filled in afterwards."""
-WHOLE_DAY = timedelta(hours=23)  # on the day on which the clocks go forward
 
 POINT_MEASURES = (
     "advances",
@@ -174,11 +174,6 @@ def session(row: Row | None, clock: Clock, source: str | None) -> dict[str, Any]
             "close_t": clock.seconds(row["session_close"]),
         }
     return known
-
-
-def is_whole_day(opens: datetime, closes: datetime) -> bool:
-    """Whether a session is a date, midnight to midnight (`--any-time`): it says nothing of the exchange's hours."""
-    return closes - opens >= WHOLE_DAY
 
 
 def _short(value: Any) -> Any:

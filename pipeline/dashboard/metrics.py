@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from pipeline.dashboard.columns import is_whole_day
+from pipeline.model import is_whole_day
 
 if TYPE_CHECKING:
     from pipeline.dashboard.feed import Feed
