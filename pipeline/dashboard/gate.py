@@ -1,8 +1,8 @@
 """The way from the event loop to the databases: threads that own a connection each. Dashboard process.
 
 The loop never waits in a database call. A call that hangs times out for the asker while its thread stays behind; the
-threads are daemons, so a hung database never holds up the end of the process. Of several databases the first one that
-answers is read, by every thread.
+threads are daemons, so a hung database never holds up the end of the process. What one call reads is of one moment. Of
+several databases the first one that answers is read, by every thread.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class _Connection:
         fresh = self._database is None
         try:
             return self._ask(question)
-        except Unreachable:
+        except (Unreachable, LookupError):
             raise
         except Exception:
             # An idle connection may have died meanwhile: a server restarted, its wait_timeout passed.
@@ -125,13 +125,20 @@ class _Connection:
     def _ask(self, question: Callable[[Reader], T]) -> T:
         if self._database is None:
             self._connect()
+        answer: T | LookupError
         try:
-            return question(Reader(self._database))
-        except LookupError:
-            raise
+            self._database.begin_reading()
+            try:
+                answer = question(Reader(self._database))
+            except LookupError as absent:
+                answer = absent
+            self._database.rollback()
         except Exception:
             self._close()
             raise
+        if isinstance(answer, LookupError):
+            raise answer
+        return answer
 
     def _connect(self) -> None:
         self._close()

@@ -73,6 +73,10 @@ class Database(ABC):
     def begin(self) -> None: ...
 
     @abstractmethod
+    def begin_reading(self) -> None:
+        """Begins a transaction whose queries all see one state of the database; `rollback` ends it."""
+
+    @abstractmethod
     def commit(self) -> None: ...
 
     @abstractmethod

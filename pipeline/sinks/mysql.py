@@ -55,7 +55,8 @@ def connect(url: DatabaseUrl, *, readonly: bool) -> MysqlDatabase:
     try:
         _check_server(database, url)
         if readonly:
-            database.execute("SET SESSION TRANSACTION READ ONLY")
+            # below REPEATABLE READ, which a server may be set to, a transaction's queries see several states
+            database.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     except BaseException:
         database.close()
         raise
@@ -171,6 +172,9 @@ class MysqlDatabase(Database):
 
     def begin(self) -> None:
         self._command("START TRANSACTION")
+
+    def begin_reading(self) -> None:
+        self._command("START TRANSACTION WITH CONSISTENT SNAPSHOT")
 
     def commit(self) -> None:
         self._command("COMMIT")

@@ -101,6 +101,9 @@ class SqliteDatabase(Database):
         self.confirm()
         self.execute("BEGIN IMMEDIATE")
 
+    def begin_reading(self) -> None:
+        self.execute("BEGIN")
+
     def commit(self) -> None:
         self.execute("COMMIT")
 

@@ -19,7 +19,6 @@ from pipeline.verify.plan import RECORDED
 from pipeline.verify.report import DatabaseDay, Finding
 
 _DAY = "universe = ? AND trade_date = ?"
-_SNAPSHOT_OF = {"mysql": "START TRANSACTION WITH CONSISTENT SNAPSHOT"}
 _NAMED = 3
 _NAMES = {"symbol", "sector"}
 
@@ -65,7 +64,7 @@ class DayOfDatabase:
         self._database, self._journal = database, journal
         self._day = (universe, trade_date)
         self._content = hashlib.blake2b(digest_size=HASH_BYTES)
-        database.execute(_SNAPSHOT_OF.get(database.dialect, "BEGIN"))
+        database.begin_reading()
         owned = (journal.stream, journal.journal_id)
         self._cursor = self._number("SELECT MAX(seq) FROM pipeline_cursor WHERE stream = ? AND journal_id = ?", owned)
         self._others = self._number(

@@ -90,6 +90,17 @@ def test_stocks_come_with_name_and_sector_and_only_when_they_have_a_price(days):
     assert day.universe.name == "u"
 
 
+def test_a_transaction_for_reading_sees_one_state_of_the_database(days):
+    reader, day = days
+    database = reader._database
+    database.begin_reading()
+    before = reader.series("u", FRIDAY)
+    day.poll(day.at(3), random_prices(day.universe, 2))
+    assert reader.series("u", FRIDAY) == before
+    database.rollback()
+    assert len(reader.series("u", FRIDAY)) == 4
+
+
 def test_the_token_and_the_check_sum_change_when_rows_do_and_only_then(days):
     reader, day = days
     token = reader.version_token("u", FRIDAY)
