@@ -115,6 +115,11 @@ class Reader:
         )
         return (*snapshots[0], *polls[0])
 
+    def newest_poll_time(self, universe: str, date: str) -> str:
+        """Of the day's polls, with a snapshot or without; "" when there is none."""
+        times = self.version_token(universe, date)[:2]
+        return max((str(found) for found in times if found is not None), default="")
+
     def poll_count(self, universe: str, date: str) -> int:
         """How many rows `series` gives."""
         return int(

@@ -138,15 +138,21 @@ class Api:
             return await self._json(request, "empty", lambda: _done(self._empty()))
         universe = await self._universe(request)
 
+        def read(reader: Reader) -> tuple[load.View, dict[str, int]]:
+            day = load.resolve_date(reader, universe, date)
+            revision = self._feed.revisions.of(reader, universe, day)
+            series = {"count": reader.poll_count(universe, day), "rev": revision.number}
+            return load.view(reader, universe, day, t), series
+
         async def make() -> Any:
-            view, mark = await self._feed.gate.ask(lambda reader: _view(reader, universe, date, t))
+            view, series = await self._feed.gate.ask(read)
             return {
                 "universe": universe,
                 "seq": None,
                 "epoch": None,
                 "state": {"since_utc": None, **self._feed.state_of(universe, view)},
                 **changes.whole(view, static=static),
-                "series": {"count": mark, "rev": 0},
+                "series": series,
             }
 
         return await self._json(request, ("snapshot", universe, date, t, static), make)
@@ -161,26 +167,21 @@ class Api:
         days = number_of(request, "days", 2, 1, DAYS_MAX) or 1
 
         def read(reader: Reader) -> list[dict[str, Any]]:
-            return load.series(reader, universe, load.resolve_date(reader, universe, date), days)
+            wanted = load.days_to(reader, universe, load.resolve_date(reader, universe, date), days)
+            revisions = [self._feed.revisions.of(reader, universe, day) for day in wanted]
+            return [
+                load.series(reader, universe, day) | {"rev": revision.number}
+                for day, revision in zip(wanted, revisions, strict=True)
+            ]
 
         async def make() -> Any:
-            found = await self._feed.gate.ask(read)
-            for day in found:
-                day["rev"] = self._rev(universe, day["trade_date"])
-            return {"universe": universe, "days": found}
+            return {"universe": universe, "days": await self._feed.gate.ask(read)}
 
         return await self._json(request, ("series", universe, date, days, self._stand(universe)), make)
 
-    def _rev(self, universe: str, date: str) -> int:
-        for channel in (self._feed.channels.shown(universe), self._feed.channels.shown(universe, date)):
-            if channel is not None and channel.view is not None and channel.view.trade_date == date:
-                return channel.mark.rev
-        return 0
-
-    def _stand(self, universe: str) -> tuple[str, int] | None:
-        """What a kept answer is of: two channels of one universe count for themselves."""
-        channel = self._feed.channels.shown(universe)
-        return (channel.watch, channel.seq) if channel else None
+    def _stand(self, universe: str) -> tuple[tuple[str, int], ...]:
+        """What a kept answer is of: an event of any watched day of the universe may ask for what is newer."""
+        return tuple((channel.watch, channel.seq) for channel in self._feed.channels if channel.universe == universe)
 
     async def stock(self, request: Request) -> Response:
         universe, date, symbol = await self._universe(request), date_of(request), name_of(request, "symbol")
@@ -269,11 +270,6 @@ def build(feed: Feed, assets: Assets) -> tuple[Starlette, Api]:
     application = Starlette(routes=api.routes(), exception_handlers=handlers)
     application.router.redirect_slashes = False  # a redirect would name a scheme that a proxy may have changed
     return application, api
-
-
-def _view(reader: Reader, universe: str, date: str | None, t: int | None) -> tuple[load.View, int]:
-    day = load.resolve_date(reader, universe, date)
-    return load.view(reader, universe, day, t), reader.poll_count(universe, day)
 
 
 async def _done(value: Any) -> Any:

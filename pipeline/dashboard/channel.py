@@ -9,16 +9,16 @@ from typing import Any
 from pipeline.dashboard import columns, load
 from pipeline.dashboard.frames import Frame
 from pipeline.dashboard.load import View
-from pipeline.reader import Reader
+from pipeline.dashboard.revisions import Revisions
+from pipeline.reader import Reader, Row
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where the day's series stands: how many polls, its check sum, the last poll, and its revision."""
+    """Where the day's series stands: how many polls, its revision, and the last poll."""
 
     count: int = 0
     rev: int = 0
-    sums: tuple[Any, ...] = ()
     last: str = ""
 
 
@@ -70,24 +70,29 @@ def day_of(text: str) -> str | None:
     return text
 
 
-def look(reader: Reader, universe: str, date: str | None, token: tuple[Any, ...] | None, mark: Mark) -> Loaded | None:
-    """What changed since `token`; None when nothing did. Runs in the gate's thread."""
+def look(
+    reader: Reader,
+    revisions: Revisions,
+    universe: str,
+    date: str | None,
+    token: tuple[Any, ...] | None,
+    mark: Mark,
+) -> Loaded | None:
+    """What changed since `token`; None when nothing did. Runs in the gate's thread, at one moment of the database."""
     day = date or reader.latest_date(universe)
     found = (day, *reader.version_token(universe, day)) if day else (None,)
-    if found == token:
+    # Another reader may have found a new revision first.
+    if found == token and (day is None or revisions.number(universe, day) == mark.rev):
         return None
     if day is None:
         return Loaded(found, None, Mark(), {}, {})
+    revision = revisions.of(reader, universe, day)
     view = load.view(reader, universe, day)
-    if token is None or token[0] != day:
-        mark = Mark()
-    grows = mark.count > 0 and reader.day_sum(universe, day, mark.last) == mark.sums
-    rows = reader.series(universe, day, after=mark.last if grows else "")
-    last = rows[-1]["poll_time"] if rows else mark.last
-    sums = reader.day_sum(universe, day, last)
-    if grows:
-        new = Mark(mark.count + len(rows), mark.rev, sums, last)
+    rows: list[Row] = []
+    if mark.count and revision.number == mark.rev:
+        rows = reader.series(universe, day, after=mark.last)
+        count = mark.count + len(rows)
     else:
-        new = Mark(len(rows), mark.rev + 1 if mark.count else 0, sums, last)
-    fresh = rows if grows else []
-    return Loaded(found, view, new, *columns.points(fresh, view.clock, view.session["interval_s"]))
+        count = reader.poll_count(universe, day)
+    new = Mark(count, revision.number, revision.last)
+    return Loaded(found, view, new, *columns.points(rows, view.clock, view.session["interval_s"]))

@@ -23,6 +23,7 @@ from pipeline.dashboard.frames import Frame
 from pipeline.dashboard.gate import Busy, Gate, Unreachable
 from pipeline.dashboard.load import View
 from pipeline.dashboard.operations import Status
+from pipeline.dashboard.revisions import Revisions
 from pipeline.dashboard.state import Hours, in_session, pipeline_of, state
 from pipeline.reader import Reader
 
@@ -47,6 +48,7 @@ class Feed:
         self.gate, self.status, self.hours, self.now = gate, status, hours, now
         self.epoch = secrets.token_hex(4)
         self.channels = Channels()
+        self.revisions = Revisions()
         self.wakes: set[asyncio.Event] = set()
         self.problem: str | None = None
         self.closing = False
@@ -168,7 +170,9 @@ class Feed:
         for channel in due:
             settled = channel.watch or channel.view is not None  # the default one may still be another
             universe = (channel.universe if settled else None) or self.default_universe(reader)
-            loaded = look(reader, universe, channel.date, channel.token, channel.mark) if universe else None
+            loaded = None
+            if universe:
+                loaded = look(reader, self.revisions, universe, channel.date, channel.token, channel.mark)
             found.append((channel, universe, loaded))
         return found
 

@@ -119,7 +119,7 @@ def _stocks(rows: Sequence[Row], members: Members, clock: Clock) -> Columns:
     return found
 
 
-def series(reader: Reader, universe: str, date: str, days: int) -> list[dict[str, Any]]:
+def days_to(reader: Reader, universe: str, date: str, days: int) -> list[str]:
     """The day and the `days - 1` stored ones before it, oldest first."""
     wanted: list[str] = [date]
     while len(wanted) < days:
@@ -127,10 +127,11 @@ def series(reader: Reader, universe: str, date: str, days: int) -> list[dict[str
         if before is None:
             break
         wanted.insert(0, before)
-    return [_series_day(reader, universe, day) for day in wanted]
+    return wanted
 
 
-def _series_day(reader: Reader, universe: str, date: str) -> dict[str, Any]:
+def series(reader: Reader, universe: str, date: str) -> dict[str, Any]:
+    """The polls of the day."""
     session_row = reader.session(universe, date)
     clock = Clock(date, session_row["timezone"] if session_row else None)
     rows = reader.series(universe, date)

@@ -8,10 +8,10 @@ import signal
 import socket
 import time
 import zlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-from tests.integration.dashboards import live_day, wait
-from tests.market_day import random_prices, session_of, universe_of
+from tests.integration.dashboards import SYMBOLS, live_day, wait
+from tests.market_day import MarketDay, random_prices, session_of, universe_of
 from tests.page_server import PageServer, serving
 
 
@@ -186,8 +186,66 @@ def test_a_row_written_again_in_the_middle_of_the_day_starts_a_new_revision(file
         day.poll(day.at(0), random_prices(day.universe, 9))
         day.poll(day.at(2), random_prices(day.universe, 3))
         after = viewer.until(lambda event, data: event == "change" and data["series"]["count"] == 3)
-        assert after["series"]["rev"] == before["series"]["rev"] + 1
+        assert after["series"]["rev"] != before["series"]["rev"]
         assert after["points"]["t"] == []
+        viewer.close()
+
+
+def test_a_revision_is_the_same_for_every_watch_and_address(file):
+    day = live_day(file)
+    day.poll(day.at(1), random_prices(day.universe, 2))
+    dated = f"live@{day.session.trade_date}"
+    with serving(file) as server, contextlib.ExitStack() as stack:
+        viewers = [server.watch("?watch=live")]
+        stack.callback(viewers[0].close)
+        before = viewers[0].next("snapshot")[1]["series"]
+        day.poll(day.at(0), random_prices(day.universe, 9))
+        day.poll(day.at(2), random_prices(day.universe, 3))
+        told = viewers[0].until(lambda event, data: event == "change" and data["series"]["count"] == 3)["series"]
+        assert told["rev"] != before["rev"]
+        viewers.append(server.watch(f"?watch={dated}"))
+        stack.callback(viewers[1].close)
+        assert viewers[1].next("snapshot")[1]["series"] == told
+        for query in ("universe=live", f"universe=live&date={day.session.trade_date}", ""):
+            assert server.json(f"/api/v1/series?{query}")["days"][-1]["rev"] == told["rev"]
+        day.poll(day.at(3), random_prices(day.universe, 4))
+        for viewer in viewers:
+            change = viewer.next("change")[1]
+            assert change["series"] == {"count": 4, "rev": told["rev"]}
+            assert len(change["points"]["t"]) == 1
+
+
+def test_a_revision_never_comes_back(file):
+    day = live_day(file)
+    seen = set()
+    with serving(file) as server:
+        viewer = server.watch("?watch=live")
+        seen.add(viewer.next("snapshot")[1]["series"]["rev"])
+        for table in ("pipeline_poll", "intraday_advance_decline"):
+            day.execute(f"DELETE FROM {table}")
+        viewer.until(lambda event, data: event == "snapshot" and data["series"]["count"] == 0)
+        day.poll(day.at(0), random_prices(day.universe, 2))
+        stored = viewer.until(lambda event, data: event == "snapshot" and data["series"]["count"] == 1)
+        assert stored["series"]["rev"] not in seen, "the day was emptied and stored again"
+        seen.add(stored["series"]["rev"])
+        viewer.close()
+    day.poll(day.at(0), random_prices(day.universe, 3))
+    with serving(file) as server:
+        assert server.json("/api/v1/series?universe=live")["days"][0]["rev"] not in seen, "the server was started again"
+
+
+def test_a_series_fetched_after_a_change_of_a_dated_watch_has_what_changed(file):
+    newest = live_day(file, universe_of("newest", ["A", "B"]))
+    day = MarketDay(newest.url, universe_of("old", SYMBOLS), session_of(date(2026, 11, 20))).begin()
+    day.poll(day.at(0), random_prices(day.universe, 1))
+    with serving(file) as server:
+        viewer = server.watch("?watch=old@2026-11-20")
+        viewer.next("snapshot")
+        for number in range(1, 6):
+            server.json("/api/v1/series?universe=old&date=2026-11-20")
+            day.poll(day.at(number), random_prices(day.universe, number))
+            count = viewer.next("change")[1]["series"]["count"]
+            assert len(server.json("/api/v1/series?universe=old&date=2026-11-20")["days"][0]["polls"]["t"]) == count
         viewer.close()
 
 
