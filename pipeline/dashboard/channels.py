@@ -44,7 +44,7 @@ class Channels:
         channel.watched = loop_time()
 
     def shown(self, universe: str | None, date: str | None = None) -> Channel | None:
-        """The loaded channel of that day (None: the newest) if somebody watches it, at best in these very words.
+        """The loaded channel of that day (None: the newest) that is looked at, at best the one of these very words.
 
         None for a date without polls: whether it is stored at all is for the database to say.
         """
@@ -57,7 +57,7 @@ class Channels:
             and channel.universe == (universe or self.default.universe)
             and (date is None or channel.mark.count)
         ]
-        return max(wanted, key=lambda channel: (channel.watch == words, channel.looked), default=None)
+        return max(wanted, key=lambda one: (not self._has_twin(one), one.watch == words, one.looked), default=None)
 
     def pause_s(self) -> float:
         """How long to wait before the next look."""

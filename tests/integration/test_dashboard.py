@@ -115,6 +115,18 @@ def test_an_empty_database_is_no_data_until_the_first_poll_arrives(file):
         viewer.close()
 
 
+def test_the_default_snapshot_is_current_while_somebody_watches_that_universe_by_name(file):
+    day = live_day(file)
+    with serving(file) as server:
+        wait(lambda: server.json("/api/v1/snapshot")["series"]["count"] == 1)
+        viewer = server.watch("?watch=live")
+        viewer.next("snapshot")
+        day.poll(day.at(1), random_prices(day.universe, 2))
+        viewer.next("change")
+        assert server.json("/api/v1/snapshot")["series"]["count"] == 2
+        viewer.close()
+
+
 def test_without_stock_rows_the_stocks_are_null(file):
     day = MarketDay(sqlite(file), universe_of("lean", SYMBOLS), session_around(datetime.now(UTC))).begin()
     day.poll(day.at(0), random_prices(day.universe, 1), stocks=False)
