@@ -1,8 +1,9 @@
 """The way from the event loop to the databases: threads that own a connection each. Dashboard process.
 
-The loop never waits in a database call. A call that hangs times out for the asker while its thread stays behind; the
-threads are daemons, so a hung database never holds up the end of the process. What one call reads is of one moment. Of
-several databases the first one that answers is read, by every thread.
+The loop never waits in a database call. A call that hangs times out for the asker while its thread stays behind, but an
+answer that is long to read or to prepare is waited for; the threads are daemons, so a hung database never holds up the
+end of the process. What one call reads is of one moment. Of several databases the first one that answers is read, by
+every thread.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -20,8 +23,12 @@ from pipeline.reader import Reader
 
 T = TypeVar("T")
 LANES: Mapping[str, int] = {"feed": 1, "page": 2}
+PATIENCE_S: Mapping[str, float] = {"feed": 10.0, "page": 30.0}
+"""For a whole question. The feed's heartbeat waits with it, and viewers miss that after 25 s."""
 WAITING_MAX = 64
 TIMEOUT_S = 3.0
+"""For the database to connect or to answer one query."""
+LOOK_S = 0.1
 
 
 class Unreachable(Exception):
@@ -29,7 +36,7 @@ class Unreachable(Exception):
 
 
 class Busy(Exception):
-    """Too many questions wait already."""
+    """Too many questions wait already, or this one is too long."""
 
 
 @dataclass(slots=True)
@@ -37,6 +44,8 @@ class _Job:
     question: Callable[[Reader], Any]
     loop: asyncio.AbstractEventLoop
     answer: asyncio.Future[Any]
+    connection: _Connection | None = None
+    """Which works at it, once one does."""
 
 
 def _open(url: DatabaseUrl) -> Any:
@@ -60,9 +69,11 @@ class Gate:
         self._timeout_s = timeout_s
         self._chosen = 0
         self._jobs: dict[str, queue.SimpleQueue[_Job]] = {lane: queue.SimpleQueue() for lane in LANES}
-        for lane, count in LANES.items():
-            for number in range(count):
-                threading.Thread(target=self._work, args=(lane,), name=f"database-{lane}-{number}", daemon=True).start()
+        self._connections = {lane: [_Connection(self) for _ in range(count)] for lane, count in LANES.items()}
+        for lane, connections in self._connections.items():
+            for number, connection in enumerate(connections):
+                name = f"database-{lane}-{number}"
+                threading.Thread(target=self._work, args=(lane, connection), name=name, daemon=True).start()
 
     @property
     def role(self) -> str:
@@ -76,18 +87,25 @@ class Gate:
         loop = asyncio.get_running_loop()
         job = _Job(question, loop, loop.create_future())
         self._jobs[lane].put(job)
+        until = loop.time() + PATIENCE_S[lane]
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await job.answer  # type: ignore[no-any-return]
-        except TimeoutError:
-            raise Unreachable(f"{self.role} did not answer within {self._timeout_s:g} s") from None
+            while loop.time() < until:
+                await asyncio.wait([job.answer], timeout=LOOK_S)
+                if job.answer.done():
+                    return job.answer.result()  # type: ignore[no-any-return]
+                asked = [job.connection] if job.connection else self._connections[lane]
+                if all(connection.silent_s() >= self._timeout_s for connection in asked):
+                    raise Unreachable(f"{self.role} did not answer within {self._timeout_s:g} s")
+            raise Busy(f"the answer was not ready within {PATIENCE_S[lane]:g} s")
+        finally:
+            job.answer.cancel()
 
-    def _work(self, lane: str) -> None:
-        connection = _Connection(self)
+    def _work(self, lane: str, connection: _Connection) -> None:
         while True:
             job = self._jobs[lane].get()
             if job.answer.cancelled():
                 continue
+            job.connection = connection
             try:
                 result: Any = connection.ask(job.question)
                 error: Exception | None = None
@@ -107,6 +125,25 @@ class _Connection:
         self._database: Any = None
         self._index = -1
         self._file: tuple[int, int] | None = None
+        self._waits_since: float | None = None
+
+    def silent_s(self) -> float:
+        """How long the database has owed this thread an answer."""
+        since = self._waits_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """What a Reader asks."""
+        with self._waiting():
+            return self._database.query(sql, params)  # type: ignore[no-any-return]
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        self._waits_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._waits_since = None
 
     def ask(self, question: Callable[[Reader], T]) -> T:
         if self._database is not None and (self._index != self._gate._chosen or self._file != self._file_now()):
@@ -124,15 +161,18 @@ class _Connection:
 
     def _ask(self, question: Callable[[Reader], T]) -> T:
         if self._database is None:
-            self._connect()
+            with self._waiting():
+                self._connect()
         answer: T | LookupError
         try:
-            self._database.begin_reading()
+            with self._waiting():
+                self._database.begin_reading()
             try:
-                answer = question(Reader(self._database))
+                answer = question(Reader(self))
             except LookupError as absent:
                 answer = absent
-            self._database.rollback()
+            with self._waiting():
+                self._database.rollback()
         except Exception:
             self._close()
             raise

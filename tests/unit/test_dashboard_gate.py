@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from contextlib import closing
 from datetime import date
 
 import pytest
 
-from pipeline.dashboard.gate import Gate
+from pipeline.dashboard import gate as gates
+from pipeline.dashboard.gate import Busy, Gate, Unreachable
 from pipeline.dashboard.load import NotFound
 from pipeline.dburl import DatabaseUrl
 from pipeline.reader import Reader
+from pipeline.sinks import open_database
 from tests.market_day import MarketDay, random_prices, session_of, universe_of
 
 DAY = "2026-11-20"
@@ -49,3 +53,44 @@ def test_what_a_question_reads_is_of_one_moment(day):
         with pytest.raises(NotFound):
             ask(gate, absent)
     assert ask(gate, torn) == (6, ["taken"] * 6), "the moment ends with the question, whatever its answer"
+
+
+def test_an_answer_that_is_long_to_prepare_is_waited_for_and_so_are_the_questions_behind_it(day):
+    def long(reader: Reader) -> int:
+        found = len(reader.polls("u", DAY))
+        time.sleep(1.3)
+        return found
+
+    async def three() -> list[int]:
+        gate = Gate([day.url], timeout_s=0.6)
+        return await asyncio.gather(*(gate.ask(long) for _ in range(3)))  # by two threads
+
+    assert asyncio.run(three()) == [1, 1, 1]
+
+
+def test_an_answer_that_takes_too_long_to_prepare_is_busy_and_no_fault_of_the_database(day, monkeypatch):
+    monkeypatch.setattr(gates, "PATIENCE_S", {"page": 0.2})
+    with pytest.raises(Busy, match=r"not ready within 0\.2 s"):
+        ask(Gate([day.url]), lambda reader: time.sleep(1))
+
+
+def test_a_query_without_an_answer_makes_the_database_unreachable_to_all_who_wait(day):
+    thawed = threading.Event()
+
+    def frozen(url: DatabaseUrl):
+        database = open_database(url, readonly=True)
+        answer = database.query
+        database.query = lambda *arguments: (thawed.wait(20), answer(*arguments))[1]
+        return database
+
+    async def three() -> list[object]:
+        gate = Gate([day.url], opener=frozen, timeout_s=0.3)
+        asked = (gate.ask(lambda reader: reader.polls("u", DAY)) for _ in range(3))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    try:
+        for problem in asyncio.run(three()):
+            assert isinstance(problem, Unreachable)
+            assert "did not answer within 0.3 s" in str(problem)
+    finally:
+        thawed.set()
