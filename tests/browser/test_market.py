@@ -9,7 +9,7 @@ import re
 import urllib.request
 from datetime import timedelta
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser import stage
 from tests.browser.conftest import recent, values
@@ -246,23 +246,6 @@ def test_without_a_shared_worker_each_visible_tab_has_its_own_connection(now, vi
         market.poll(recent(), share=0.9)
         expect(page.locator(".chart-readout").first).not_to_have_text(before)
         assert page.evaluate("'SharedWorker' in window") is False
-
-
-def test_a_poll_stored_while_the_page_connects_is_on_the_chart_though_answers_are_kept_a_second(now, visitor):
-    market = now()
-    market.poll(recent(timedelta(seconds=70)), share=0.1)
-    with stage.server(market.store) as server, visitor() as viewer:
-        viewer.context.add_init_script("delete window.SharedWorker")
-        held: list[Route] = []
-        viewer.context.route("**/api/v1/stream*", lambda route: held.append(route))
-        page = viewer.open(server.url)
-        readout = page.locator(".session-chart .chart-readout")
-        expect(readout).to_contain_text(re.compile(r"\d\d:\d\d"))
-        before = readout.inner_text()
-        market.poll(recent(), share=0.9)
-        for route in held:
-            route.continue_()
-        expect(readout).not_to_have_text(before)
 
 
 def test_behind_a_token_the_page_works_as_without(tmp_path, recorded, visitor):

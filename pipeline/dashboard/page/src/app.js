@@ -20,6 +20,7 @@ export class App {
     this.dates = [];
     this.live = null;
     this.series = null;
+    this.points = []; // of the stream's changes, those that the series lacks
     this.operations = null;
     this.problem = null;
     this.replay = null;
@@ -96,6 +97,7 @@ export class App {
     if (this.loadedWatch !== watch) {
       this.loading?.abort();
       this.loadingSeries = null;
+      this.points = [];
       this.leaveReplay();
       this.live = this.live?.watch === watch ? this.live : null;
       this.series = null;
@@ -132,38 +134,49 @@ export class App {
     }
   }
 
-  /** Fetches the series when the one held is not the one that the snapshot speaks of. */
+  /** Appends the points that came in to the held series; whether it then has the polls that the snapshot speaks of. */
+  extendSeries() {
+    const day = this.series?.days.at(-1);
+    const { trade_date: date, series } = this.live;
+    const wanted = ({ trade_date: of, series: { rev } }) => of === date && rev === series.rev;
+    this.points = this.points.filter((change) => wanted(change) && !appendPoints(day, change));
+    return day?.trade_date === date && day.rev === series.rev && day.polls.length >= series.count;
+  }
+
+  /** Brings the series up to the snapshot, by a fetch where points are missing; it may end, for polls can come faster than it. */
   async loadSeries() {
+    if (this.extendSeries()) return;
     const { count, rev } = this.live.series;
-    const last = this.series?.days.at(-1);
     if (!count) return;
-    const key = `${this.watch} ${this.live.trade_date} ${rev} ${count}`;
-    if (last?.trade_date === this.live.trade_date && last.rev === rev && last.polls.length === count) return;
+    const key = `${this.watch} ${this.live.trade_date}`;
     if (key === this.loadingSeries) return;
     this.loadingSeries = key;
     clearTimeout(this.seriesRetry);
     this.loading?.abort();
     this.loading = new AbortController();
-    const { watch } = this;
     try {
       const parameters = { universe: this.universe, date: this.live.trade_date, days: 2 };
       const series = await this.get("api/v1/series", parameters, this.loading.signal);
-      if (watch !== this.watch) return;
+      if (key !== this.loadingSeries) return;
       this.series = { ...series, days: series.days.map((day) => ({ ...day, polls: new Polls(day.polls) })) };
-      this.loadingSeries = null;
+      this.series.days.at(-1).rev = rev; // as this watch counts: the answer may speak of another one of the same day
+      if (this.extendSeries()) this.loadingSeries = null;
+      else this.loadSeriesIn(STALE_MS);
       this.changed("series");
-      const held = this.series.days.at(-1);
-      if (held?.trade_date === this.live?.trade_date && held.polls.length < this.live.series.count) {
-        this.seriesRetry = setTimeout(() => this.live && this.loadSeries(), STALE_MS);
-      }
       if (!this.dates.includes(series.days.at(-1)?.trade_date)) this.loadUniverses(); // a new day, or the first one
       if (this.route.at && !this.replay) this.startReplay(this.route.at);
     } catch (error) {
       if (error.name === "AbortError") return;
-      this.loadingSeries = null;
+      this.loadSeriesIn(RETRY_MS);
       this.failed(error);
-      this.seriesRetry = setTimeout(() => this.live && this.loadSeries(), RETRY_MS);
     }
+  }
+
+  loadSeriesIn(pauseMs) {
+    this.seriesRetry = setTimeout(() => {
+      this.loadingSeries = null;
+      if (this.live) this.loadSeries();
+    }, pauseMs);
   }
 
   failed(error) {
@@ -197,8 +210,9 @@ export class App {
       return;
     } else if (event === "change") {
       applyChange(this.live, data);
-      if (appendPoints(this.series?.days.at(-1), data)) this.changed("series");
-      else this.loadSeries();
+      const { trade_date, series, points, reasons } = data;
+      this.points.push({ trade_date, series, points, reasons });
+      this.loadSeries();
     } else {
       applyState(this.live, data);
     }

@@ -33,13 +33,13 @@ export function applyState(held, event) {
   held.state = event.state;
 }
 
-/** Appends a change's points to the day they belong to; false when the series has to be fetched again. */
+/** Appends those of a change's points that the day lacks; false when they do not continue it. */
 export function appendPoints(day, change) {
-  if (!day || day.trade_date !== change.trade_date || !change.series || !change.points) return false;
-  const held = day.polls.length;
-  const added = change.points.t.length;
-  if (change.series.rev !== day.rev || held + added !== change.series.count) return false;
-  day.polls.append(change.points);
-  for (const [position, reason] of Object.entries(change.reasons ?? {})) day.reasons[held + Number(position)] = reason;
+  if (!day || day.trade_date !== change.trade_date || change.series.rev !== day.rev) return false;
+  const first = change.series.count - change.points.t.length;
+  const known = day.polls.length - first;
+  if (known < 0) return false;
+  day.polls.append(change.points, known);
+  for (const [position, reason] of Object.entries(change.reasons ?? {})) day.reasons[first + Number(position)] = reason;
   return true;
 }

@@ -15,12 +15,12 @@ export class Polls {
     this.append(columns);
   }
 
-  /** Adds the polls of `columns`; a column that is missing there is null in all of them. */
-  append(columns) {
-    const length = this.length + columns.t.length;
+  /** Adds the polls of `columns`, the `first` and later; a column that is missing there is null in all of them. */
+  append(columns, first = 0) {
+    const length = this.length + Math.max(0, columns.t.length - first);
     for (const name of COLUMNS) {
       const room = roomFor(this.rooms[name], length);
-      for (let i = this.length; i < length; i++) room[i] = columns[name]?.[i - this.length] ?? NaN;
+      for (let i = this.length; i < length; i++) room[i] = columns[name]?.[first + i - this.length] ?? NaN;
       this.rooms[name] = room;
       this[name] = room.subarray(0, length);
     }
