@@ -49,7 +49,65 @@ def test_a_stored_day_is_replayed(recorded, visitor, stored):
             expect(copy.locator(".count-advances .count-value")).to_have_text(str(row["advances"]))
         page.get_by_role("button", name="Back to latest").click()
         expect(page.locator("#updated")).to_contain_text("15:30 IST")
-        assert "at=" not in page.url
+        assert not re.search("at=|date=", page.url)
+
+
+def test_a_replay_stays_with_its_day_when_the_next_one_begins(tmp_path, visitor):
+    store = stage.Store(tmp_path)
+    kept = stage.Recorded("in_nifty50_5m_2026-06-19")
+
+    def put(trade_date: date, share: float) -> None:
+        day = stage.Day(kept.universe, stage.on(trade_date), 900)
+        grid = enumerate(session_grid(day.session, 900))
+        store.put(day.opening(), *(day.poll(instant, kept.quotes(day.session, share * n)) for n, instant in grid))
+
+    put(date(2026, 6, 16), 0.03)
+    put(DAY, 0.04)
+    with stage.server(store) as server, visitor() as viewer:
+        page = viewer.open(server.url)
+        page.locator("#replay-toggle").click()
+        replay(page, 3, "10:00")
+        link = page.url
+        counts = page.locator(".count-summary").inner_text()
+        put(date(2026, 6, 18), 0.02)
+        latest = viewer.open(server.url)
+        expect(latest.locator("#updated")).to_contain_text("18 Jun")
+        copy = viewer.open(link)
+        for shown in (page, copy):
+            expect(shown.locator("#state")).to_have_text("Replay 10:00 IST")
+            expect(shown.locator("#updated")).to_contain_text("17 Jun")
+            expect(shown.locator(".count-summary")).to_have_text(counts)
+            expect(shown.locator(".session-chart .chart-readout")).to_contain_text(re.compile("17 Jun.* 10:00 IST"))
+            expect(shown.locator("#day")).to_have_value(str(DAY))
+            with shown.expect_download() as waiting:
+                shown.locator("#series-csv").click()
+            last = rows_of(waiting.value.path().read_bytes())[-1]
+            assert waiting.value.suggested_filename.endswith(f"-{DAY}-1000-polls.csv")
+            assert (last["trade_date"], last["time"]) == (str(DAY), "10:00")
+        page.locator("#replay-toggle").click()
+        expect(page.locator("#updated")).to_contain_text("18 Jun")
+        expect(page.locator(".session-chart .chart-readout")).to_contain_text("18 Jun")
+        assert "date=" not in page.url
+    store.close()
+
+
+def test_back_and_forward_lead_from_replay_to_replay(recorded, visitor):
+    with visitor() as viewer:
+        page = opened(viewer, recorded)
+        for day, position, time in ((recorded.first, 9, "10:00"), (recorded.second, 21, "11:05")):
+            page.locator("#day").select_option(str(day))
+            expect(page.locator("#updated")).to_contain_text(f"{day.day} Jun")
+            page.locator("#replay-toggle").click()
+            replay(page, position, time)
+        page.go_back()
+        expect(page.locator("#state")).to_have_text("Replay 10:00 IST")
+        expect(page.locator("#updated")).to_contain_text("18 Jun")
+        page.go_forward()
+        expect(page.locator("#state")).to_have_text("Replay 11:05 IST")
+        expect(page.locator("#updated")).to_contain_text("19 Jun")
+        page.locator("#replay-toggle").click()
+        expect(page.locator("#state")).to_have_text("Closed")
+        assert page.url.endswith(f"date={recorded.second}")
 
 
 @pytest.mark.parametrize("stored_at", [(), (25,)], ids=["never stored", "stored at the last poll"])

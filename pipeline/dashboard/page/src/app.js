@@ -98,9 +98,8 @@ export class App {
       this.loading?.abort();
       this.loadingSeries = null;
       this.points = [];
-      this.leaveReplay();
-      this.live = this.live?.watch === watch ? this.live : null;
-      this.series = null;
+      this.closeReplay();
+      if (!this.isHeld()) this.live = this.series = null;
       this.changed("day");
     }
     this.loadedWatch = watch;
@@ -108,6 +107,12 @@ export class App {
     const stored = this.universes?.universes.find(({ name }) => name === this.universe)?.days;
     if (!this.live && stored && !this.route.date) this.loadFirst(watch);
     this.loadDates();
+  }
+
+  /** Whether the day on screen is the chosen one, be it followed under its date or as the newest. */
+  isHeld() {
+    const { universe, trade_date: date, session } = this.live ?? {};
+    return universe === this.universe && Boolean(this.route.date ? this.route.date === date : session?.latest);
   }
 
   /** Asks for the snapshot beside the stream: the shared connection takes a moment to begin. What comes first is shown. */
@@ -164,7 +169,7 @@ export class App {
       else this.loadSeriesIn(STALE_MS);
       this.changed("series");
       if (!this.dates.includes(series.days.at(-1)?.trade_date)) this.loadUniverses(); // a new day, or the first one
-      if (this.route.at && !this.replay) this.startReplay(this.route.at);
+      this.resumeReplay();
     } catch (error) {
       if (error.name === "AbortError") return;
       this.loadSeriesIn(RETRY_MS);
@@ -227,25 +232,50 @@ export class App {
     if (!fromHistory) writeAddress(this.route);
     if (this.watch !== before) this.loadDay();
     else if (viewBefore !== this.route.view) this.follow();
-    if (fromHistory && !this.route.at) this.leaveReplay();
+    if (fromHistory && this.route.at !== (this.replay?.at ?? null)) {
+      this.closeReplay();
+      this.resumeReplay();
+    }
     this.changed("route");
   }
 
+  /** Whether the day has a poll to replay: one that counted. */
+  get replayable() {
+    return Boolean(this.series?.days.at(-1).polls.advances.some((count) => !Number.isNaN(count)));
+  }
+
+  /** Replays the day of the chart from `at` on. It is followed under its date, and so stays when the next one begins. */
   startReplay(at = null) {
-    const day = this.series?.days.at(-1);
-    if (!day) return;
-    this.replay = new Replay(this, day, at);
-    if (!this.replay.times.length) this.replay = null;
+    if (!this.replayable) return;
+    const day = this.series.days.at(-1);
+    const { date } = this.route;
+    this.route = { ...this.route, date: day.trade_date };
+    if (this.loadedWatch !== this.watch) this.loadDay();
+    this.replay = new Replay(this, day, at, date);
     this.changed("replay");
   }
 
-  leaveReplay() {
+  /** Begins the replay that the address names, once its day is here. */
+  resumeReplay() {
+    if (this.route.at && !this.replay) this.startReplay(this.route.at);
+  }
+
+  closeReplay() {
     if (!this.replay) return;
     this.replay.close();
     this.replay = null;
-    this.route = { ...this.route, at: null };
-    writeAddress(this.route, true);
     this.changed("replay");
     this.changed("day");
+  }
+
+  /** Ends the replay, and goes back to what was followed before it. */
+  leaveReplay() {
+    if (!this.replay) return;
+    const { dateBefore: date } = this.replay;
+    this.closeReplay();
+    this.route = { ...this.route, date, at: null };
+    writeAddress(this.route, true);
+    if (this.loadedWatch !== this.watch) this.loadDay();
+    this.changed("route");
   }
 }

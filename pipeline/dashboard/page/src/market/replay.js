@@ -18,9 +18,10 @@ export const timeOfDay = (t) => {
 };
 
 export class Replay {
-  /** `day`: of the series; `at`: `10:10` where to begin, else the first poll. */
-  constructor(app, day, at) {
+  /** `day`: of the series; `at`: `10:10` where to begin, else the first poll; `dateBefore`: the address's, to go back to. */
+  constructor(app, day, at, dateBefore) {
     this.app = app;
+    this.dateBefore = dateBefore;
     this.date = day.trade_date;
     this.times = Array.from(day.polls.t).filter((_, i) => !Number.isNaN(day.polls.advances[i]));
     this.kept = new Map();
@@ -29,11 +30,16 @@ export class Replay {
     this.snapshot = null;
     const start = at ? this.times.findLastIndex((t) => t <= seconds(at)) : 0;
     this.position = Math.max(0, start);
-    if (this.times.length) this.seek(this.position);
+    this.seek(this.position);
   }
 
   get t() {
     return this.times[this.position];
+  }
+
+  /** This position as the address has it. */
+  get at() {
+    return timeOfDay(this.t);
   }
 
   /** Goes to a poll; the snapshot follows when it is here. A newer wish overtakes an older one. */
@@ -45,7 +51,7 @@ export class Replay {
       const snapshot = await this.load(t);
       if (this.closed || this.t !== t) return;
       this.snapshot = snapshot;
-      this.app.route = { ...this.app.route, at: timeOfDay(t) };
+      this.app.route = { ...this.app.route, at: this.at };
       if (!this.playing) writeAddress(this.app.route, true);
       this.app.changed("day");
       this.app.changed("replay");
@@ -112,6 +118,6 @@ export class Replay {
 
   /** What a screen reader says at this position. */
   spoken() {
-    return `${clock(`${this.date} ${timeOfDay(this.t).padEnd(8, ":00")}`)}, poll ${this.position + 1} of ${this.times.length}`;
+    return `${clock(`${this.date} ${this.at.padEnd(8, ":00")}`)}, poll ${this.position + 1} of ${this.times.length}`;
   }
 }
