@@ -80,6 +80,39 @@ def test_a_partial_poll_says_how_many_stocks_are_counted_and_a_failed_one_why(no
         expect(page.locator("#banners .banner")).to_contain_text("The last poll failed: no answer from Yahoo")
 
 
+@pytest.mark.parametrize("age", [timedelta(), timedelta(minutes=20)], ids=["at the open", "long after it"])
+def test_a_day_whose_first_polls_fail_says_so(now, visitor, age):
+    market = now(before=age + timedelta(minutes=1))
+    market.store.put(market.day.unpolled(recent(age + timedelta(seconds=5)), Outcome.SKIPPED, "late"))
+    told = "No poll of today has succeeded yet. Last poll: {}."
+    with stage.server(market.store) as server, visitor() as viewer:
+        page = viewer.open(server.url)
+        expect(page.locator("#state")).to_have_text("Poll skipped")
+        expect(page.locator("#banners .banner")).to_have_text(told.format("late"))
+        market.store.put(market.day.unpolled(recent(), Outcome.FAILED, "no answer from Yahoo"))
+        expect(page.locator("#state")).to_have_text("Poll failed")
+        expect(page.locator("#banners .banner")).to_have_text(told.format("no answer from Yahoo"))
+        expect(page.locator(".empty .note")).to_have_text(told.format("no answer from Yahoo"))
+        expect(page.locator("#replay-toggle")).to_be_disabled()
+        market.poll(recent(timedelta(seconds=-1)))
+        expect(page.locator("#state")).to_have_text("Live")
+        expect(page.locator("#replay-toggle")).to_be_enabled()
+
+
+def test_a_day_without_a_poll_that_succeeded_has_nothing_to_show(tmp_path, visitor):
+    store = stage.Store(tmp_path)
+    kept = stage.Recorded("in_nifty50_5m_2026-06-19")
+    day = stage.Day(kept.universe, kept.recording.session, 300)
+    store.put(day.opening(), day.unpolled(day.session.open, Outcome.FAILED, "no answer from Yahoo"))
+    with stage.server(store) as server, visitor() as viewer:
+        page = viewer.open(server.url)
+        expect(page.locator("#state")).to_have_text("Closed")
+        expect(page.locator(".empty")).to_contain_text(
+            "No poll of this day succeeded. Last poll: no answer from Yahoo."
+        )
+    store.close()
+
+
 def test_numbers_stay_while_the_pipeline_is_down(now, visitor):
     market = now()
     market.poll(recent())

@@ -67,12 +67,12 @@ const STATES = {
   }),
   database_unreachable: (state, about) => ({
     pill: pill("Database unreachable", "bad"),
-    banner: banner("bad", `The database does not answer${state.message ? `: ${state.message}` : ""}. Shown is what was read before, of ${about.time}.`),
+    banner: banner("bad", `The database does not answer${state.message ? `: ${state.message}` : ""}.${about.time ? ` Shown is what was read before, of ${about.time}.` : ""}`),
     dim: true,
   }),
   pipeline_down: (state, about) => ({
     pill: pill("Pipeline down", "bad"),
-    banner: banner("bad", `The pipeline is not running while the market is open. The numbers are those of ${about.time}${about.ago}.`),
+    banner: banner("bad", `The pipeline is not running while the market is open. ${about.numbers}`),
     dim: true,
   }),
   stale: (state, about) => ({
@@ -80,6 +80,7 @@ const STATES = {
     banner: banner("warn", `No new numbers for ${about.age}: those shown are of ${about.time}.${reason(state)}`),
     dim: true,
   }),
+  fruitless: (state, about) => ({ pill: pill(BROUGHT_NOTHING[state.last_poll?.outcome] ?? "No data yet", "warn"), banner: banner("warn", about.numbers) }),
   partial: (state, about) => ({ pill: pill(BROUGHT_NOTHING[state.last_poll?.outcome] ?? "Partial", "warn"), banner: banner("warn", partialText(state, about)) }),
   delayed: (state) => ({ pill: pill(`Delayed ${span(state.delay_s)}`, "info"), banner: null }),
   closed: (state, about) => ({ pill: pill(about.snapshot.session.recorded ? "Recorded" : "Closed", "plain"), banner: banner("info", closedText(state, about)) }),
@@ -97,11 +98,22 @@ const reason = (state) => (state.last_poll?.reason ? ` Last poll: ${state.last_p
 
 const BROUGHT_NOTHING = { failed: "Poll failed", skipped: "Poll skipped" };
 
+/** The states that tell of the numbers; where no poll of the day brought any, they are `fruitless`. */
+const OF_NUMBERS = ["stale", "partial", "delayed", "live"];
+
 /** A poll that brought nothing leaves the numbers of the one before; one that lacks stocks has numbers of its own. */
 function partialText(state, about) {
   const { outcome, reason: why } = state.last_poll ?? {};
-  if (outcome in BROUGHT_NOTHING) return `The last poll ${outcome === "failed" ? "failed" : "was skipped"}${why ? `: ${why}` : ""}. The numbers are those of ${about.time}${about.ago}.`;
+  if (outcome in BROUGHT_NOTHING) return `The last poll ${outcome === "failed" ? "failed" : "was skipped"}${why ? `: ${why}` : ""}. ${about.numbers}`;
   return `${about.counted} Read ratios and percentages with care.${reason(state)}`;
+}
+
+function numbersText(market, seconds, zone) {
+  return `The numbers are those of ${clock(market.poll_time)} ${zone}${seconds === null ? "" : `, ${span(seconds)} old`}.`;
+}
+
+function noNumbersText(state) {
+  return `${state.name === "closed" ? "No poll of this day succeeded" : "No poll of today has succeeded yet"}.${reason(state)}`;
 }
 
 function closedText(state, { snapshot, zone }) {
@@ -119,13 +131,15 @@ function ofServer(state, snapshot, now, zone) {
   const about = {
     snapshot,
     zone,
-    time: market ? `${clock(market.poll_time)} ${zone}` : "an unknown time",
+    time: market ? `${clock(market.poll_time)} ${zone}` : null,
     age: span(seconds),
-    ago: seconds === null ? "" : `, ${span(seconds)} old`,
+    numbers: market ? numbersText(market, seconds, zone) : noNumbersText(state),
     counted: market ? `Only ${market.total_stocks} of ${market.universe_size} stocks are counted.` : "",
   };
-  const found = (STATES[state.name] ?? STATES.live)(state, about);
-  return { dim: false, empty: null, ...found };
+  const name = !market && OF_NUMBERS.includes(state.name) ? "fruitless" : state.name;
+  const found = (STATES[name] ?? STATES.live)(state, about);
+  const empty = !market && state.last_poll ? { title: "No data yet", text: about.numbers } : null;
+  return { dim: false, empty, ...found };
 }
 
 /** The exchange's phase for the header, `NSE open`; of a recorded day its date, of polls at any time the exchange alone. */

@@ -129,7 +129,7 @@ export class Header {
     if (app.route.date && !app.dates.includes(app.route.date)) dates.unshift([app.route.date, day(app.route.date, true)]);
     this.date.show([["", latest], ...dates], app.route.date ?? "");
     setClass(this.replay, app.route.view === "market" ? "button" : "button away"); // the bar's other parts stay where they are
-    this.replay.disabled = !app.series?.days.at(-1)?.polls.length;
+    this.replay.disabled = !app.replay && !app.replayable;
     setText(this.replay, app.replay ? "✕ End replay" : "▶ Replay");
     setAttribute(this.replay, "aria-pressed", String(Boolean(app.replay)));
   }
