@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import replace
+from datetime import date
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from pipeline.model import Quote
+from pipeline.session import session_grid
+from tests.browser import stage
 from tests.browser.test_market import MINUS
 
 NIFTY500 = "?universe=nifty500"
@@ -97,6 +102,29 @@ def test_the_axis_is_written_in_the_pages_font_and_skips_no_hour(recorded, visit
         written = page.evaluate("written")
         assert all("Inter" in font for text, font in written if text)
         assert {"09:15", "10:00", "11:00", "12:00"} <= {text for text, _ in written}
+
+
+@pytest.mark.parametrize(
+    ("highest", "steps"),
+    [
+        (84.18, {"84.10", "84.12", "84.14", "84.16", "84.18"}),
+        (84.12, {"84.100", "84.105", "84.110", "84.115", "84.120"}),
+    ],
+)
+def test_no_step_of_the_indexs_axis_repeats_another(tmp_path, visitor, highest, steps):
+    store = stage.Store(tmp_path)
+    kept = stage.Recorded("in_nifty50_5m_2026-06-19")
+    day = stage.Day(replace(kept.universe, index="INR=X"), stage.on(date(2026, 6, 17)), 900)
+    store.put(day.opening())
+    for instant, price in zip(session_grid(day.session, 900), (84.1, highest), strict=False):
+        index = Quote("INR=X", round(price * 10_000), 840_000, None, int(instant.timestamp()))
+        store.put(day.poll(instant, kept.quotes(day.session, 0.5), index=index))
+    with stage.server(store) as server, visitor() as viewer:
+        viewer.context.add_init_script(SPY)
+        page = viewer.open(server.url)
+        page.wait_for_function("() => written.filter(([text]) => text.startsWith('84')).length >= 5")
+        assert {text for text, _ in page.evaluate("written") if text.startswith("84")} == steps
+    store.close()
 
 
 def test_the_picture_says_what_its_lines_are_and_whose_time_it_has(recorded, visitor):

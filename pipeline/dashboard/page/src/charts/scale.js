@@ -8,7 +8,10 @@ export function niceCeil(value) {
   return 10 * power;
 }
 
-/** `{min, max, interval}` around values that need no zero, in four nice steps. */
+/** How many decimals tell the multiples of `interval` apart. */
+const decimalsOf = (interval) => (String(Number(interval.toPrecision(3))).split(".")[1] ?? "").length;
+
+/** `{min, max, interval, decimals}` around values that need no zero, in four nice steps; `decimals`: of the steps. */
 export function rangeAround(values) {
   let low = Infinity;
   let high = -Infinity;
@@ -17,7 +20,7 @@ export function rangeAround(values) {
     if (value < low) low = value;
     if (value > high) high = value;
   }
-  if (low > high) return { min: 0, max: 1, interval: 0.25 };
+  if (low > high) return { min: 0, max: 1, interval: 0.25, decimals: 2 };
   if (low === high) {
     const pad = Math.abs(low) * 0.001 || 1;
     low -= pad;
@@ -29,7 +32,7 @@ export function rangeAround(values) {
     interval = niceCeil(interval * 1.01);
     min = Math.floor(low / interval) * interval;
   }
-  return { min, max: min + 4 * interval, interval };
+  return { min, max: min + 4 * interval, interval, decimals: decimalsOf(interval) };
 }
 
 /** `{min, max, interval}` from zero to a nice number above every value; `least` keeps a flat line off the top. */

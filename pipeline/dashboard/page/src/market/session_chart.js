@@ -38,7 +38,8 @@ export class SessionChart {
     const axes = [drawn.axis];
     const series = [...drawn.series];
     if (withIndex) {
-      axes.push({ ...rangeAround(index), format: (value) => number(value, 0) });
+      const range = rangeAround(index);
+      axes.push({ ...range, format: (value) => number(value, range.decimals) });
       series.push({ name: "Index", values: index, axis: 1, colour: "--index" });
     }
     this.chart.show({ ...joined, axes, series, readout: (i) => readout(joined.at(i)), table: tableOf(days, joined), empty: "No poll of this day yet." });

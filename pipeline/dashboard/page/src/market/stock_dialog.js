@@ -3,7 +3,7 @@
 import { joinDays } from "../charts/days.js";
 import { LineChart } from "../charts/line_chart.js";
 import { rangeAround } from "../charts/scale.js";
-import { arrow, day as dayText, direction, price, short, signedPercent, zoneName } from "../format.js";
+import { arrow, day as dayText, direction, number, price, short, signedPercent, zoneName } from "../format.js";
 import { showLegend } from "../ui/controls.js";
 import { h, setClass, setText } from "../ui/dom.js";
 import { timeOfDay } from "./replay.js";
@@ -70,6 +70,7 @@ export class StockDialog {
     const joined = joinDays([{ trade_date: stock.trade_date, session, polls }], until);
     const values = joined.take(({ ltp }, i) => ltp[i]);
     const before = stock.prev_close;
+    const range = rangeAround([...values, before]);
     const zone = zoneName(session?.timezone);
     showLegend(this.legend, [["Price", ""], ...(before ? [["Previous close", "key-dashed"]] : [])]);
     const percentOf = (value) => (before ? ` (${signedPercent((100 * (value - before)) / before)})` : "");
@@ -77,7 +78,7 @@ export class StockDialog {
       i === undefined ? "A gap: nothing was stored here." : `${timeOfDay(points.t[i])} ${zone} · ${price(points.ltp[i])}${percentOf(points.ltp[i])} · volume ${short(points.volume[i])}`;
     this.chart.show({
       ...joined,
-      axes: [{ ...rangeAround([...values, before]), format: (value) => price(value) }],
+      axes: [{ ...range, format: (value) => number(value, range.decimals) }],
       series: [{ name: "Price", values, colour: "--accent" }],
       levels: before ? [before] : [],
       readout: (k) => readout(joined.at(k)?.i),
