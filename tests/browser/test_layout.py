@@ -142,6 +142,6 @@ def test_the_picture_says_what_its_lines_are_and_whose_time_it_has(recorded, vis
 def test_the_year_is_shown_where_it_is_not_the_present_one(recorded, visitor):
     with visitor() as viewer:
         page = of_499(viewer, recorded)
-        assert page.locator("#day option").first.inner_text() == "Latest, 5 Apr 2023"
+        expect(page.locator("#day option").first).to_have_text("Latest, 5 Apr 2023")
         expect(page.locator(".session-chart .chart-readout")).to_contain_text("5 Apr 2023 16:00 IST")
         expect(page.locator("#updated")).to_contain_text("as of 5 Apr 2023 16:00 IST")
