@@ -88,9 +88,10 @@ class Api:
         return Response(b"ok\n", media_type="text/plain")
 
     async def readyz(self, request: Request) -> Response:
-        """200 when the database can be read, pipeline running or not."""
+        """200 when the database can be read, pipeline running or not. Asks beside the page's long answers."""
+        gate = self._feed.gate
         try:
-            await self._answers.get("readyz", lambda: self._feed.gate.ask(lambda reader: len(reader.universes())))
+            await self._answers.get("readyz", lambda: gate.ask(lambda reader: len(reader.universes()), "feed"))
         except (Unreachable, Busy):
             # Needs no token, so it does not say which database, nor what that said.
             return Response(b"the database cannot be read\n", 503, media_type="text/plain")

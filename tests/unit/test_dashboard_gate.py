@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date
 
@@ -31,8 +32,14 @@ def day(tmp_path):
     found.close()
 
 
+def run(coroutine):
+    """On a loop of its own in a thread of its own: where a browser is driven, this one has a loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 def ask(gate: Gate, question):
-    return asyncio.run(gate.ask(question))
+    return run(gate.ask(question))
 
 
 def test_what_a_question_reads_is_of_one_moment(day):
@@ -65,7 +72,7 @@ def test_an_answer_that_is_long_to_prepare_is_waited_for_and_so_are_the_question
         gate = Gate([day.url], timeout_s=0.6)
         return await asyncio.gather(*(gate.ask(long) for _ in range(3)))  # by two threads
 
-    assert asyncio.run(three()) == [1, 1, 1]
+    assert run(three()) == [1, 1, 1]
 
 
 def test_an_answer_that_takes_too_long_to_prepare_is_busy_and_no_fault_of_the_database(day, monkeypatch):
@@ -89,7 +96,7 @@ def test_a_query_without_an_answer_makes_the_database_unreachable_to_all_who_wai
         return await asyncio.gather(*asked, return_exceptions=True)
 
     try:
-        for problem in asyncio.run(three()):
+        for problem in run(three()):
             assert isinstance(problem, Unreachable)
             assert "did not answer within 0.3 s" in str(problem)
     finally:

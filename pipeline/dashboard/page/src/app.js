@@ -151,8 +151,7 @@ export class App {
   /** Brings the series up to the snapshot, by a fetch where points are missing; it may end, for polls can come faster than it. */
   async loadSeries() {
     if (this.extendSeries()) return;
-    const { count, rev } = this.live.series;
-    if (!count) return;
+    if (!this.live.series.count) return;
     const key = `${this.watch} ${this.live.trade_date}`;
     if (key === this.loadingSeries) return;
     this.loadingSeries = key;
@@ -164,7 +163,6 @@ export class App {
       const series = await this.get("api/v1/series", parameters, this.loading.signal);
       if (key !== this.loadingSeries) return;
       this.series = { ...series, days: series.days.map((day) => ({ ...day, polls: new Polls(day.polls) })) };
-      this.series.days.at(-1).rev = rev; // as this watch counts: the answer may speak of another one of the same day
       if (this.extendSeries()) this.loadingSeries = null;
       else this.loadSeriesIn(STALE_MS);
       this.changed("series");
