@@ -63,7 +63,7 @@ class Fetcher:
         self._references = breadth.References()
         self._went = False
         self._started = time.monotonic()
-        self._delay_s = 0
+        self._delay_s = self._kept = 0
         self._trouble: str | None = None
         self._index_told = False
 
@@ -211,11 +211,11 @@ class Fetcher:
 
     def _freeze(self, answer: Answer, session: Session) -> Mapping[str, int]:
         """The previous closes to count from; kept aside where the journal will not show them."""
-        before = len(self._references.mapping)
         references = self._references.freeze(answer.quotes, session)
-        if not self._settings.stocks and len(references) != before:
-            with contextlib.suppress(OSError):  # a full disk
+        if not self._settings.stocks and len(references) != self._kept:
+            with contextlib.suppress(OSError):  # a full disk: the next poll tries again
                 frozen.keep(self._settings.state_dir, session.trade_date, references)
+                self._kept = len(references)
         return references
 
     def _fetch(self, market: Market, instant: datetime, budget_s: float) -> Answer:

@@ -6,6 +6,7 @@ A lock is a `flock` on a file that stays: it is free the moment its holder is go
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -15,11 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from pipeline.errors import AlreadyRunningError, ConfigError
+from pipeline.errors import AlreadyRunningError, ConfigError, UnfinishedError
 
 PRIVATE_DIRECTORY = 0o700
 PRIVATE_FILE = 0o600
 _RETRY_S = 0.05
+_TO_MEND = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR, errno.ENXIO}
+"""Why a file stays closed to us until somebody changes something; a lack of room or descriptors passes."""
 
 
 def state_directory(path: Path) -> Path:
@@ -50,7 +53,10 @@ def _close_to_others(path: Path, mode: int) -> None:
 
 
 def open_private(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:
-    """A descriptor of a file of ours, mode 0600. Raises ConfigError for a symbolic link or a file out of reach."""
+    """A descriptor of a file of ours, mode 0600.
+
+    Raises ConfigError for a symbolic link or a file out of reach, OSError for a lack of room, inodes or descriptors.
+    """
     try:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE)
     except OSError as error:
@@ -58,7 +64,9 @@ def open_private(path: Path, flags: int = os.O_RDWR | os.O_CREAT) -> int:
             raise ConfigError(
                 f"{path} is a symbolic link; remove it, files of the state directory are plain"
             ) from error
-        raise ConfigError(f"{path} cannot be opened: {error.strerror}") from error
+        if error.errno in _TO_MEND:
+            raise ConfigError(f"{path} cannot be opened: {error.strerror}") from error
+        raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise ConfigError(f"{path} is not a plain file; remove it")
@@ -73,7 +81,7 @@ class FileLock:
         self._descriptor: int | None = None
 
     def acquire(self, wait_s: float = 0.0, sleep: Callable[[float], None] = time.sleep) -> bool:
-        """True when the lock is ours, within `wait_s` seconds."""
+        """True when the lock is ours, within `wait_s` seconds. Raises as open_private() does."""
         descriptor = open_private(self.path)
         deadline = time.monotonic() + wait_s
         while True:
@@ -94,7 +102,7 @@ class FileLock:
         """`process 123, started 2026-11-26T03:45:00Z`, as the file's text says, or `another process`."""
         try:
             descriptor = open_private(self.path, os.O_RDONLY)
-        except ConfigError:
+        except (ConfigError, OSError):
             return "another process"
         try:
             words = os.read(descriptor, 200).decode("ascii", "replace").split()
@@ -120,11 +128,18 @@ def _sign(descriptor: int) -> None:
 
 
 class InstanceLock:
-    """One instance per state directory: taken when made. Raises AlreadyRunningError naming who holds it."""
+    """One instance per state directory: taken when made.
+
+    Raises AlreadyRunningError naming who holds it, UnfinishedError when there is no room for the lock's file.
+    """
 
     def __init__(self, path: Path) -> None:
         self._lock = FileLock(path)
-        if not self._lock.acquire():
+        try:
+            taken = self._lock.acquire()
+        except OSError as error:
+            raise UnfinishedError(f"{path} cannot be opened: {error.strerror}; try again when it can") from error
+        if not taken:
             raise AlreadyRunningError(f"{path.parent} is in use by {self._lock.holder()}; stop it first")
 
     def close(self) -> None:

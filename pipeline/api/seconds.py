@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from pipeline.journal.file import worded
 from pipeline.lock import open_private
 from pipeline.session import local_text
 
@@ -40,8 +41,11 @@ class Seconds:
         self._trim_at = _FIRST_TRIM_BYTES
 
     def claim(self, universe: str, wanted: datetime, symbol: str | None) -> datetime:
-        """The first free second from `wanted` (exchange-local) on: for a snapshot, or for an update of `symbol`."""
-        with self._locked() as descriptor:
+        """The first free second from `wanted` (exchange-local) on: for a snapshot, or for an update of `symbol`.
+
+        Raises JournalFullError without room for its line, JournalError or ConfigError when the file cannot be used.
+        """
+        with worded(self._path), self._locked() as descriptor:
             self._read(descriptor)
             free = wanted.replace(microsecond=0)
             given = self._given.get((universe, symbol))

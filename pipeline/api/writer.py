@@ -71,11 +71,11 @@ def _drain_left(own: Path, url: DatabaseUrl, reporter: Reporter) -> None:
         if slot == own or not (slot / JOURNAL).is_file():
             continue
         lock = FileLock(slot / SLOT_LOCK)
-        if lock.acquire():
-            with contextlib.closing(lock), contextlib.suppress(PipelineError):  # it was logged; the next start tries
+        with contextlib.closing(lock), contextlib.suppress(PipelineError, OSError):  # the next start tries again
+            if lock.acquire():
                 _mend(slot)
                 _drain(slot, url, _Finish(), queues.Queue(1), left)
-            left = _Left(reporter, left.ahead, left.errors)
+        left = _Left(reporter, left.ahead, left.errors)
 
 
 def _mend(slot: Path) -> None:

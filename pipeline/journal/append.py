@@ -54,7 +54,8 @@ class Journal:
         self._meta: files.Meta
         self._last_seq = 0
         self._last_digest = b""
-        self._mark = Mark(directory)
+        with files.worded(self.path):
+            self._mark = Mark(directory)
         try:
             self._recover()
             self._load()
@@ -81,8 +82,11 @@ class Journal:
         """
         directory = state_directory(directory)
         lock = FileLock(directory / LOCK)
-        if not lock.acquire(wait_s, sleep):
-            raise JournalError(f"journal {directory / files.NAME} is being written by {lock.holder()}; stop it first")
+        path = directory / files.NAME
+        with files.worded(path):
+            taken = lock.acquire(wait_s, sleep)
+        if not taken:
+            raise JournalError(f"journal {path} is being written by {lock.holder()}; stop it first")
         try:
             return cls(directory, stream, clock, lock)
         except BaseException:

@@ -41,6 +41,8 @@ _DAMAGE = {
     sqlite3.SQLITE_MISMATCH,
     sqlite3.SQLITE_ERROR,  # "no such table": our statements are right, so the file is not what was written
 }
+_PERHAPS_FULL = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+"""A full disk sometimes shows as these: the shared-memory file cannot grow, or no inode is left for it."""
 
 Connection = sqlite3.Connection
 
@@ -123,7 +125,7 @@ def named(path: Path, error: sqlite3.Error) -> JournalError:
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     if code is None or code & 0xFF in _DAMAGE or code in (sqlite3.SQLITE_IOERR_SHORT_READ,):
         return JournalDamagedError(f"journal {path} is damaged: {error} ({name})")
-    if code == sqlite3.SQLITE_FULL or (code & 0xFF == sqlite3.SQLITE_IOERR and _no_room(path)):
+    if code == sqlite3.SQLITE_FULL or (code & 0xFF in _PERHAPS_FULL and _no_room(path)):
         return _full(path)
     if code & 0xFF == sqlite3.SQLITE_BUSY:
         return JournalError(f"journal {path} is locked by another program; close whatever has it open")
@@ -135,9 +137,10 @@ def _full(path: Path) -> JournalFullError:
 
 
 def _no_room(path: Path) -> bool:
-    """A full disk sometimes shows as an I/O error (the shared-memory file cannot grow)."""
+    """Whether bytes or inodes are used up; a file system without a fixed number of inodes says 0 of 0."""
     try:
-        return free_bytes(path.parent) < _NO_ROOM_BYTES
+        facts = os.statvfs(path.parent)
+        return free_bytes(path.parent) < _NO_ROOM_BYTES or facts.f_favail == 0 < facts.f_files
     except OSError:
         return False
 
@@ -169,7 +172,10 @@ def _prepare(connection: Connection) -> None:
 
 
 def create(path: Path, stream: str, created_at: str, *, replaces: str = "") -> Connection:
-    """A connection to a new, empty journal at `path`, which must not exist; its schema is on disk."""
+    """A connection to a new, empty journal at `path`, which must not exist; its schema is on disk.
+
+    Raises sqlite3.Error, OSError, or ConfigError for a directory that cannot be written.
+    """
     os.close(open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
     connection = connect(path, readonly=False)
     connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")

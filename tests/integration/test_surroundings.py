@@ -11,7 +11,8 @@ import time
 import pytest
 
 from tests import program
-from tests.unit.test_journal_disk import fill_up, small_disk  # noqa: F401 - a fixture
+from tests.harness import Pipeline, make_recording
+from tests.unit.test_journal_disk import fill_up, small_disk, use_up_inodes  # noqa: F401 - a fixture
 
 RUN = ("run", "--source", "recording:in_nifty50_5m_2026-06-18", "--state-dir", "state", "--speed")
 
@@ -106,6 +107,26 @@ def test_polls_for_which_the_disk_never_had_room_are_told_by_the_exit_code(small
         running.terminate()
         assert running.wait() == 69, running.text
         assert "are lost" in running.text
+
+
+def test_a_disk_without_inodes_ends_no_run_and_what_could_not_be_kept_is_kept_later(small_disk, tmp_path):  # noqa: F811
+    recording = make_recording(tmp_path / "recording", "made")
+    run = ["--source", f"recording:{recording}", "--db", f"sqlite:///{tmp_path}/breadth.db", "--no-stocks"]
+    pipeline = Pipeline(small_disk, [*run, "--min-free-mb", "0"])
+    pipeline.start("--interval", "1m", "--speed", "60")  # the previous closes are seen by the sixth poll, in 5 s
+    try:
+        pipeline.wait_polls(2)
+        ballast = use_up_inodes(small_disk)
+        pipeline.wait_polls(6)
+        assert not (pipeline.state_dir / "references.json").exists()
+        for each in ballast:
+            each.unlink()
+        pipeline.wait_polls(2)
+        assert (pipeline.state_dir / "references.json").exists()
+        assert pipeline.stop() == 0, pipeline.log_tail()
+        assert pipeline.row("fetcher")["restarts"] == 0
+    finally:
+        pipeline.close()
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import date, datetime
 
 import pytest
 
-from pipeline.errors import JournalError, JournalFullError
+from pipeline import frozen
+from pipeline.api.seconds import Seconds
+from pipeline.errors import ConfigError, JournalError, JournalFullError, UnfinishedError
 from pipeline.journal import Journal, JournalReader, free_bytes
+from pipeline.lock import InstanceLock, open_private
 from tests.unit.journals import STREAM, contents, record
 
 
@@ -38,6 +42,18 @@ def fill_up(place):
                 pass
         except OSError:
             return place / "ballast"
+
+
+def use_up_inodes(place):
+    """Files so many that no other one can be created."""
+    subprocess.run(["mount", "-o", "remount,nr_inodes=60", str(place)], check=True)
+    made = []
+    try:
+        while True:
+            (place / f"ballast{len(made)}").touch()
+            made.append(place / f"ballast{len(made)}")
+    except OSError:
+        return made
 
 
 def test_a_full_disk_stops_appends_with_a_clear_error_and_they_resume(small_disk):
@@ -103,6 +119,43 @@ def test_a_damaged_journal_on_a_full_disk_waits_for_room(small_disk):
     assert "is replaced" in journal.findings[0]
     assert journal.last_seq >= 15
     journal.close()
+
+
+def test_a_disk_without_inodes_is_a_full_one_to_everybody_who_creates_a_file(small_disk):
+    state = small_disk / "state"
+    journal = Journal.open(state, STREAM)
+    journal.append(record(0))
+    use_up_inodes(small_disk)
+    with pytest.raises(JournalFullError, match="no room on the disk"):
+        journal.rotate("the test wants it")
+    assert journal.append(record(1)) == 2
+    with pytest.raises(OSError, match="No space left"):
+        frozen.keep(state, date(2026, 11, 26), {"S1.NS": 1_000_000})
+    with pytest.raises(UnfinishedError, match="No space left"):
+        InstanceLock(state / "lock")
+    with pytest.raises(JournalFullError):
+        Seconds(state).claim("nifty50", datetime(2026, 11, 26, 9, 15), None)
+    journal.close()
+    ballast = use_up_inodes(small_disk)  # also those of the log, which is gone now
+    with pytest.raises(JournalFullError):
+        Journal.open(state, STREAM)
+    for name in ("journal.sqlite3", "journal.mark", "journal.lock"):
+        (state / name).rename(small_disk / name)
+        with pytest.raises(JournalFullError):
+            Journal.open(state, STREAM)
+        (small_disk / name).rename(state / name)
+    for each in ballast:
+        each.unlink()
+    assert [each.key for each in contents(state)] == [record(0).key, record(1).key]
+
+
+def test_a_file_that_only_its_owner_can_mend_is_told_as_such(tmp_path):
+    for name, make in (("link", lambda path: path.symlink_to("nowhere")), ("directory", lambda path: path.mkdir())):
+        make(tmp_path / name)
+        with pytest.raises(ConfigError, match=name):
+            open_private(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        open_private(tmp_path / "gone" / "file")
 
 
 FAILING = """
