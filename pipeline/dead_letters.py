@@ -10,6 +10,7 @@ from pipeline.errors import SinkRejected
 from pipeline.model import Row
 from pipeline.sinks import Database
 from pipeline.sinks.base import RECORDED
+from pipeline.sinks.batch import day_source
 from pipeline.sinks.letters import DEAD_LETTER, DROPPED, Letter, delete_letter, drop_letter
 from pipeline.sinks.rows import refusals
 from pipeline.tables import TABLES, Table
@@ -66,7 +67,7 @@ def retry(database: Database, letter: Letter) -> Retried:
     try:
         if _outranked(database, letter):
             database.rollback()
-            return Retried(letter, False, "a live run has filled that day: a recording does not overwrite it")
+            return Retried(letter, False, "that day is filled, and not by a recording: one does not add to it")
         there = _stored(database, table, letter.row)
         if there and by_key(table, there) != by_key(table, [letter.row]):
             database.rollback()
@@ -96,11 +97,9 @@ def _stored(database: Database, table: Table, row: Row) -> list[Row]:
 def _outranked(database: Database, letter: Letter) -> bool:
     if not letter.source.startswith(RECORDED):
         return False
-    found = database.query(
-        f"SELECT source FROM pipeline_session WHERE universe = ? AND trade_date = ?{database.for_update}",
-        letter.row[:2],
-    )
-    return bool(found) and not str(found[0][0]).startswith(RECORDED)
+    universe, trade_date = letter.row[:2]
+    stored = day_source(database, universe, trade_date, database.for_update)
+    return stored is not None and not stored.startswith(RECORDED)
 
 
 def drop(database: Database, chosen: Sequence[Letter]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 from pipeline import wire
@@ -113,6 +114,18 @@ def poll_record(
         STOCK.name: list(stocks),
     }
     return Record(f"{universe}|{day}|{moment}|{source}", universe, day, source, tables)
+
+
+def seeded_day(universe: str = "nifty50") -> Record:
+    """A day as adoption leaves it: snapshots and stocks, no session."""
+    record = poll_record(1, source="seed", stocks=[stock(universe, MOMENT, "LIVE.NS")])
+    return replace(record, tables={name: record.tables[name] for name in (SNAPSHOT.name, STOCK.name)})
+
+
+def logged_stock() -> Record:
+    """A single stock update of the Python API: not even a snapshot."""
+    record = poll_record(1, source="api", stocks=[stock("nifty50", MOMENT, "LIVE.NS")])
+    return replace(record, tables={STOCK.name: record.tables[STOCK.name]})
 
 
 def unpolled(moment: str, outcome: str, universe: str = "nifty50", source: str = "yahoo") -> Record:

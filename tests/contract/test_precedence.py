@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from pipeline.model import Cursor
-from pipeline.tables import SNAPSHOT, STOCK
 from tests.contract.storage import (
     DAY,
     JOURNAL,
@@ -17,7 +14,9 @@ from tests.contract.storage import (
     contents,
     cursor_at,
     entries,
+    logged_stock,
     poll_record,
+    seeded_day,
     session_record,
     stock,
     unpolled,
@@ -65,19 +64,7 @@ def test_a_poll_that_was_not_taken_never_overwrites_one_that_was(url, sink):
     assert ask(url, "SELECT outcome FROM pipeline_poll ORDER BY poll_time") == [("taken",)] * 3
 
 
-def _seeded_day(universe="nifty50"):
-    """A day as adoption leaves it: snapshots and stocks, no session."""
-    record = poll_record(1, source="seed", stocks=[stock(universe, MOMENT, "LIVE.NS")])
-    return replace(record, tables={name: record.tables[name] for name in (SNAPSHOT.name, STOCK.name)})
-
-
-def _logged_stock():
-    """A single stock update of the Python API: not even a snapshot."""
-    record = poll_record(1, source="api", stocks=[stock("nifty50", MOMENT, "LIVE.NS")])
-    return replace(record, tables={STOCK.name: record.tables[STOCK.name]})
-
-
-@pytest.mark.parametrize("live", [_seeded_day, _logged_stock])
+@pytest.mark.parametrize("live", [seeded_day, logged_stock])
 def test_recording_never_overwrites_live_rows_of_a_day_without_a_session(url, sink, live):
     sink.write(STREAM, "live", Cursor(0), entries([live()]))
     before = contents(url)
@@ -93,7 +80,7 @@ def test_live_rows_of_a_day_that_a_recording_is_filling_stand_from_then_on(url, 
     played = "recording:day"
     batch = entries([session_record(source=played), poll_record(1, source=played), poll_record(2, source=played)])
     sink.write(STREAM, "played", Cursor(0), batch[:2])
-    sink.write(STREAM, "live", Cursor(0), entries([_logged_stock()]))
+    sink.write(STREAM, "live", Cursor(0), entries([logged_stock()]))
     assert sink.write(STREAM, "played", cursor_at(batch[:2]), batch[2:]).superseded == 1
     assert ask(url, "SELECT symbol FROM intraday_stock_prices") == [("LIVE.NS",)]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from contextlib import closing
 
+import pytest
+
 from pipeline import dead_letters
 from pipeline.model import Cursor
 from pipeline.sinks import open_database
@@ -16,11 +18,14 @@ from tests.contract.storage import (
     MOMENT,
     STREAM,
     ask,
+    contents,
     count,
     cursor_at,
     entries,
+    logged_stock,
     poll_record,
     run,
+    seeded_day,
     session_record,
     stock,
 )
@@ -146,6 +151,22 @@ def test_sending_a_refused_row_again_never_overwrites_one_that_is_there(url, sin
         assert "another row with its key is stored" in kept.reason
         assert dead_letters.counted(database) == 1
     assert ask(url, "SELECT ltp FROM intraday_stock_prices WHERE symbol = 'BAD1'") == [(7.5,)]
+
+
+@pytest.mark.parametrize("live", [session_record(), seeded_day(), logged_stock()], ids=["session", "seed", "api"])
+def test_a_refused_row_of_a_recording_does_not_come_back_into_a_day_that_is_not_its_own_any_more(url, sink, live):
+    run(url, REFUSING[url.dialect])
+    played = "recording:day"
+    refused = poll_record(1, source=played, stocks=[stock("nifty50", MOMENT, "BAD1")])
+    sink.write(STREAM, "played", Cursor(0), entries([session_record(source=played), refused]))
+    sink.write(STREAM, "live", Cursor(0), entries([live]))
+    before = contents(url)
+    with closing(open_database(url, readonly=False)) as database:
+        database.execute("DROP TRIGGER no_bad")
+        found = dead_letters.retry(database, dead_letters.letters(database)[0])
+        assert (found.stored, dead_letters.counted(database)) == (False, 1)
+    assert "not by a recording" in found.reason
+    assert contents(url) == before
 
 
 def test_rows_refused_while_the_next_day_is_looked_up_are_isolated_too(url, sink):
