@@ -56,6 +56,10 @@ class Fleet:
     def queue_depth(self) -> int:
         return sum(child.depth() for child in [self.fetcher, *self.writers])
 
+    def dropped_hints(self) -> int:
+        """Those that the fetcher could not pass on, and those that a writer's queue had no room for."""
+        return self.fetcher.total("dropped") + sum(writer.unheard for writer in self.writers)
+
     def mend(self) -> None:
         """Kills the silent, buries the dead, starts those whose time has come."""
         now = time.monotonic()

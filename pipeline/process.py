@@ -118,7 +118,7 @@ class Child:
     """The supervisor's handle on one role, through all its incarnations.
 
     `state`: the newest report. `restarts`: incarnations after the first. `restart_at`: when the next one is due.
-    `fatal`: why it must not be started again. `ended`: it did all there was to do.
+    `fatal`: why it must not be started again. `ended`: it did all there was to do. `unheard`: hints that did not fit.
     """
 
     def __init__(self, role: str, target: str, plan: Any, *, log_level: str, queue_size: int) -> None:
@@ -133,7 +133,7 @@ class Child:
         self.restart_at: float | None = None
         self.stopping = self.ended = self.given_up = False
         self.fatal: str | None = None
-        self.exit_code = 0
+        self.exit_code = self.unheard = 0
         self.process: Any = None
         self.hints: Any = None
         self._carried: dict[str, int] = {}
@@ -247,13 +247,12 @@ class Child:
         with contextlib.suppress(OSError, ValueError):
             self._control.send_bytes(word.encode())
 
-    def hint(self, message: Any) -> bool:
-        """Puts a hint on the child's queue without waiting; False when it is full."""
+    def hint(self, message: Any) -> None:
+        """Puts a hint on the child's queue, None to wake it only, without waiting; one that does not fit is counted."""
         try:
             self.hints.put_nowait(message)
         except (queues.Full, ValueError, OSError):
-            return False
-        return True
+            self.unheard += message is not None
 
     def kill(self) -> None:
         if self.alive:

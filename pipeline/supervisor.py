@@ -276,7 +276,7 @@ class Supervisor:
             "polls": fetcher.get("polls"),
             "unstored": fetcher.get("unstored", 0),
             "journal": journal,
-            "queue": {"depth": self._fleet.queue_depth(), "dropped": self._fleet.fetcher.total("dropped")},
+            "queue": {"depth": self._fleet.queue_depth(), "dropped": self._fleet.dropped_hints()},
             "processes": processes,
             "databases": databases,
             "warnings": list(self._warnings.last),

@@ -98,6 +98,22 @@ def test_a_lack_of_descriptors_delays_a_writer_and_ends_nothing(tmp_path):
         assert running.wait() == 0, running.text
 
 
+def test_hints_that_a_stopped_writer_has_no_room_for_are_counted(tmp_path):
+    recording = make_recording(tmp_path / "recording", "made")
+    database = ["--db", f"sqlite:///{tmp_path}/breadth.db"]
+    pipeline = Pipeline(tmp_path, ["--source", f"recording:{recording}", *database, "--queue-size", "1"])
+    pipeline.start("--interval", "2s", "--speed", "5")  # 0.4 s: the supervisor keeps up
+    try:
+        pipeline.wait_stored()
+        os.kill(pipeline.pid_of("writer"), signal.SIGSTOP)
+        before = pipeline.status()["queue"]["dropped"]
+        pipeline.wait_status(lambda found: found["queue"]["dropped"] > before + 3, "dropped hints")
+        os.kill(pipeline.pid_of("writer"), signal.SIGCONT)
+        assert pipeline.stop() == 0, pipeline.log_tail()
+    finally:
+        pipeline.close()
+
+
 def test_polls_for_which_the_disk_never_had_room_are_told_by_the_exit_code(small_disk, tmp_path):  # noqa: F811
     run = (*RUN[:3], "--state-dir", str(small_disk / "state"), "--db", f"sqlite:///{tmp_path}/breadth.db")
     with program.Running(tmp_path, *run, "--speed", "300") as running:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import time
 from types import SimpleNamespace
 
@@ -30,3 +31,10 @@ def test_a_child_that_died_six_times_is_degraded_for_a_minute(child, deaths, ago
     child.state = {"state": "running"}
     child.deaths = [time.monotonic() - ago_s] * deaths
     assert child.condition == condition
+
+
+def test_a_hint_that_does_not_fit_is_counted_and_a_mere_waking_is_not(child):
+    child.hints = queue.Queue(1)
+    for hint in ((1, 0.0), (2, 0.0), None, (3, 0.0)):
+        child.hint(hint)
+    assert child.unheard == 2
