@@ -27,7 +27,7 @@ from pipeline.journal import JournalReader
 from pipeline.logs import Warnings
 from pipeline.process import Child
 
-TICK_S = 0.1
+TICK_S, PAGE_END_S = 0.1, 2.5
 STATUS_S, HISTORY_S, PRUNE_S = 1.0, 5.0, 600.0
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 REFUSING = ("refused", "schema")
@@ -71,6 +71,8 @@ class Supervisor:
             self._report(self._phase)
             while leave is not None and not self._signals and not leave():
                 self._turn()
+            if self._fleet.dashboard and code != EXIT_TERMINATED:  # its viewers get the last poll, and a goodbye
+                self._stop([self._fleet.dashboard], "stop", time.monotonic() + PAGE_END_S)
         finally:
             self._fleet.kill()
             self._report("stopped")
@@ -157,11 +159,10 @@ class Supervisor:
         goal = f" {journal['id']} {journal['last_seq']}" if journal else ""
         if not self._stop(self._fleet.writers, f"finish{goal}", deadline):
             return EXIT_TERMINATED
-        left = [writer.role for writer in self._fleet.writers if not writer.ended]
+        left = ", ".join(writer.role for writer in self._fleet.writers if not writer.ended)
         last_seq = journal["last_seq"] if journal else self._last_seq()
         if left and last_seq != 0:
-            names = ", ".join(left)
-            log.error("not every record is in %s yet, or it does not answer: the next start writes them", names)
+            log.error("not every record is in %s yet, or it does not answer: the next start writes them", left)
             return code or EXIT_UNFINISHED
         if fetcher.state.get("unstored"):
             self.message = "polls could not be journaled for want of room on the disk and are lost"

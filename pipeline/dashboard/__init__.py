@@ -24,15 +24,17 @@ def serve(
     ready: Callable[[str], None] | None = None,
     stop: Event | None = None,
     signals: bool = True,
+    flag: str = "--listen",
 ) -> None:
     """Serve until SIGTERM or SIGINT (when `signals`), or until `stop` is set; within 2.5 s either way.
 
     `ready(url)` is called once when the socket listens; port 0 takes a free one. `token` is needed for an address other
-    than loopback. Raises UsageError for a listen address that cannot be had, ConfigError for one that may not.
+    than loopback. Raises UsageError, naming `flag`, for a listen address that cannot be had, ConfigError for one that
+    may not.
     """
     from pipeline.dashboard.server import run
 
-    run(urls, listen, state_dir, token, allow_hosts, ready, stop, signals)
+    run(urls, listen, state_dir, token, allow_hosts, ready, stop, signals, flag)
 
 
 def read_token(path: Path) -> str:

@@ -49,4 +49,5 @@ def run(plan: PagePlan, ends: Ends, reporter: Reporter) -> None:
         ready=lambda url: reporter.report(state="running", address=url),
         stop=stop,
         signals=False,
+        flag="--dashboard",
     )

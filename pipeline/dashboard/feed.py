@@ -51,7 +51,7 @@ class Feed:
         self.revisions = Revisions()
         self.wakes: set[asyncio.Event] = set()
         self.problem: str | None = None
-        self.closing = False
+        self.closing = self._finishing = False
         self.beat: Frame | None = None
         self.beats = 0
         self.operations_frame: Frame | None = None
@@ -110,16 +110,17 @@ class Feed:
     # The loop
 
     async def run(self) -> None:
-        """Until `close`. Never ends by itself: a database that fails is a state."""
+        """Until `close`, or a last look after `finish`. Never ends by itself: a database that fails is a state."""
         beat = loop_time() + HEARTBEAT_S
         status_at = state_at = 0.0
-        while not self.closing:
-            now = loop_time()
-            if now >= status_at:
+        last = False
+        while not (self.closing or last):
+            now, last = loop_time(), self._finishing
+            if last or now >= status_at:
                 status_at = now + STATUS_S
                 self._look_at_status()
-            await self._look_at_database()
-            if now >= state_at:
+            await self._look_at_database(list(self.channels if last else self.channels.due()))
+            if last or now >= state_at:
                 state_at = now + STATE_S
                 self._refresh_states()
             if now >= beat:
@@ -127,8 +128,13 @@ class Feed:
                 self._heartbeat()
             await self._pause()
 
+    def finish(self) -> None:
+        """Lets `run` look once more at all there is, and end."""
+        self._finishing = True
+        self._touched.set()
+
     def close(self) -> None:
-        """Ends `run` and every viewer's stream."""
+        """Ends `run`, and every viewer's stream once it has got what is published."""
         self.closing = True
         self._touched.set()
         self._wake()
@@ -140,8 +146,7 @@ class Feed:
                 await self._touched.wait()
         self._touched.clear()
 
-    async def _look_at_database(self) -> None:
-        due = list(self.channels.due())
+    async def _look_at_database(self, due: list[Channel]) -> None:
         if not due:
             return
         try:

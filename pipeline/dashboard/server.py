@@ -33,6 +33,7 @@ SEND_BUFFER_BYTES = 128 * 1024
 """Bounds what the kernel keeps for a viewer that does not read."""
 REQUEST_TIMEOUT_S = 10
 STOP_LOOK_S = 0.1
+LAST_LOOK_S = 0.8
 GRACE_S = 1
 
 
@@ -81,13 +82,14 @@ def run(
     ready: Callable[[str], None] | None,
     stop: Event | None,
     signals: bool,
+    flag: str,
 ) -> None:
     """See `pipeline.dashboard.serve`."""
     check_listen(listen[0], token)
     if not urls:
         raise UsageError("the dashboard needs a database: give --db URL")
     _allow_files()
-    with bind(listen) as listener, contextlib.closing(MarketHours()) as hours:
+    with bind(listen, flag) as listener, contextlib.closing(MarketHours()) as hours:
         feed = Feed(Gate(urls), Status(state_dir), hours.of)
         application, _ = build(feed, Assets())
         server = Server(_config(Guard(application, listen[0], token, allow_hosts)))
@@ -104,8 +106,8 @@ def _allow_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, room), hard))
 
 
-def bind(listen: tuple[str, int]) -> socket.socket:
-    """A listening socket. Raises UsageError when the address cannot be had."""
+def bind(listen: tuple[str, int], flag: str = "--listen") -> socket.socket:
+    """A listening socket. Raises UsageError, naming the user's `flag`, when the address cannot be had."""
     host, port = listen
     try:
         family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -120,7 +122,7 @@ def bind(listen: tuple[str, int]) -> socket.socket:
     except OSError as error:
         listener.close()
         raise UsageError(
-            f"the dashboard cannot listen on {host}:{port}: {error.strerror}; give another one with --listen HOST:PORT"
+            f"the dashboard cannot listen on {host}:{port}: {error.strerror}; give another one with {flag} HOST:PORT"
         ) from error
     return listener
 
@@ -146,6 +148,8 @@ async def _serve(
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     waiting = asyncio.ensure_future(_announce(server, announce, ending))
     await asyncio.wait([serving, waiting, tasks[0]], return_when=asyncio.FIRST_COMPLETED)
+    feed.finish()
+    await asyncio.wait(tasks[:1], timeout=LAST_LOOK_S)
     feed.close()
     server.should_exit = True
     await serving

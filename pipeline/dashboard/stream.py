@@ -95,9 +95,11 @@ async def stream(feed: Feed, viewer: Viewer, packed: bool, scope: Scope, receive
 
     try:
         await give(viewer.hello())
-        while not leaving.done() and not feed.closing:
+        ending = False
+        while not (leaving.done() or ending):
             await viewer.wake.wait()
             viewer.wake.clear()
+            ending = feed.closing  # known before the frames are asked for: the last ones are among them
             for frame in viewer.due():
                 await give(frame)
         if not leaving.done():
