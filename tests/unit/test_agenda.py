@@ -55,6 +55,15 @@ def test_a_start_seconds_after_the_open_still_takes_the_open():
     assert times(agenda.live(SESSION, 300, at("09:16:30"), at("09:16:31"), agenda.Past()).missed) == ["09:15"]
 
 
+def test_half_an_interval_after_the_open_is_too_late_for_it_and_no_other_point_is_taken_late():
+    minute = 60
+    for begin, missed in (("09:15:25", []), ("09:15:35", ["09:15"])):
+        assert times(agenda.live(SESSION, minute, at(begin), at(begin), agenda.Past()).missed) == missed
+    found = agenda.live(SESSION, 3600, at("11:15:20"), at("11:15:20"), agenda.Past())
+    assert times(found.missed) == ["09:15", "10:15", "11:15"]
+    assert times(found.due)[0] == "12:15"
+
+
 def test_a_restart_takes_the_present_point_late_and_never_one_that_is_journaled():
     found = agenda.live(SESSION, 3600, at("12:40"), at("12:40"), past("09:15", "10:15", "11:15"))
     assert times(found.due)[0] == "12:15"

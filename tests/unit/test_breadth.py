@@ -107,6 +107,20 @@ def test_a_side_with_issues_but_without_volume_beside_volume_is_volume_missing(s
     assert {getattr(snapshot.counts, name) for name in VOLUME_FAMILY} == {None}
 
 
+def test_a_sector_whose_side_has_no_volume_has_its_sums_and_no_ratios_when_the_poll_has_volume():
+    quotes = [
+        quote("A", volume=0),
+        quote("B", 990_000, volume=40),
+        quote("C", volume=60),
+        quote("D", 990_000, volume=0),
+    ]
+    sectors = count(*quotes, sectors=["Left", "Left", "Right", "Right"]).sectors
+    for name, up, down in (("Left", 0, 40), ("Right", 60, 0)):
+        found = sectors[name]
+        assert (found.up_volume, found.down_volume, found.net_volume) == (up, down, up - down)
+        assert (found.ud_volume_ratio, found.up_volume_pct, found.trin) == (None, None, None)
+
+
 def test_up_to_5_percent_of_missing_volumes_are_left_out_of_the_sums():
     assert sides([None] + [10] * 18, [10]).counts.up_volume == 180
 
@@ -163,6 +177,10 @@ def test_a_reference_is_frozen_at_the_first_quote_of_the_sessions_date():
     yesterday = quote(prev_close=900, trade_time=at("2026-06-17 15:29"))
     assert references.freeze({"A": yesterday}, SESSION) == {}
     references.freeze({"A": quote(prev_close=None)}, SESSION)
+    tomorrow = quote(prev_close=950, trade_time=at("2026-06-19 00:00"))
+    assert references.freeze({"A": tomorrow}, SESSION) == {}
+    late = quote("B", prev_close=700, trade_time=at("23:59"))
+    assert References().freeze({"B": late}, SESSION) == {"B": 700}
     references.freeze({"A": quote(prev_close=1000, trade_time=at("09:08"))}, SESSION)
     references.freeze({"A": quote(prev_close=2000)}, SESSION)
     assert references.mapping == {"A": 1000}

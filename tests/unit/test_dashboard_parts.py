@@ -15,7 +15,7 @@ import pytest
 
 from pipeline import status
 from pipeline.dashboard import changes, operations
-from pipeline.dashboard.columns import Clock
+from pipeline.dashboard.columns import Clock, is_backfilled
 from pipeline.dashboard.frames import Frame, Packer
 from pipeline.dashboard.load import STOCK_COLUMNS, Members, View
 from pipeline.dashboard.security import host_allowed, parse_listen, read_token_file
@@ -85,6 +85,13 @@ def test_views_of_which_anything_but_the_numbers_differs_have_no_difference(othe
     assert changes.comparable(old, new)
     assert not changes.comparable(old, replace(new, **other))
     assert not changes.comparable(None, new)
+
+
+@pytest.mark.parametrize(
+    ("delay_s", "lag", "late"), [(None, 600, False), (None, 601, True), (900, 1500, False), (900, 1501, True)]
+)
+def test_a_poll_fetched_more_than_an_interval_the_delay_and_5_minutes_late_was_filled_in_later(delay_s, lag, late):
+    assert is_backfilled({"source": "yahoo", "delay_s": delay_s}, lag, 300) is late
 
 
 def sample(t: float, rows: int, **more: object) -> dict:

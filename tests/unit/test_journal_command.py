@@ -99,9 +99,11 @@ def test_export_gives_a_line_a_record_and_filters_by_day(state):
     assert len(ran(journal_command, "export", "--state-dir", str(state)).output.splitlines()) == 16
 
 
-def test_prune_removes_what_every_database_has_and_nothing_when_one_cannot_tell(state, tmp_path):
+@pytest.mark.parametrize("empty_first", [False, True])
+def test_prune_removes_what_every_database_has_and_nothing_when_one_cannot_tell(state, tmp_path, empty_first):
     other = tmp_path / "other.db"
-    both = ["--db", f"sqlite:///{state}/breadth.db", "--db", f"sqlite:///{other}"]
+    files = [other, state / "breadth.db"] if empty_first else [state / "breadth.db", other]
+    both = [word for file in files for word in ("--db", f"sqlite:///{file}")]
     result = ran(journal_command, "prune", "--state-dir", str(state), *both)
     assert isinstance(result.exception, UnfinishedError)
     assert "nothing is pruned" in str(result.exception)
