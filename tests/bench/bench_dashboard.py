@@ -87,24 +87,22 @@ def measure(server: PageServer, day: MarketDay) -> None:
     after, wall = process.cpu_times(), time.monotonic() - began
     used = after.user + after.system - before.user - before.system
     rss = process.memory_info().rss / 1e6
-    delays.sort()
     watching = server.json("/api/v1/operations")["viewers"]
     assert watching > VIEWERS, f"only {watching} viewers stayed"
     snapshot = server.wire_size("/api/v1/snapshot?universe=bench")
     series = server.wire_size("/api/v1/series?universe=bench")
-    say(f"{VIEWERS} viewers, 1 update/s: CPU of a core", f"{100 * used / wall:.1f} %", "15 %")
-    say(f"{VIEWERS} viewers: resident memory", f"{rss:.0f} MB", "100 MB")
-    say(f"snapshot of {STOCKS} stocks on the wire", f"{snapshot / 1024:.1f} KB", "25 KB")
-    say(f"update with {MOVED} changes on the wire", f"{statistics.median(sizes) / 1024:.1f} KB", "6 KB")
-    say("commit to a viewer's socket, median", f"{statistics.median(delays):.0f} ms")
-    say("commit to a viewer's socket, p95", f"{delays[int(0.95 * len(delays))]:.0f} ms")
-    say("series of the day on the wire", f"{series / 1024:.1f} KB")
+    say(f"{VIEWERS} viewers, 1 update/s: CPU of a core", [100 * used / wall], "%", "15 %")
+    say(f"{VIEWERS} viewers: resident memory", [rss], "MB", "100 MB")
+    say(f"snapshot of {STOCKS} stocks on the wire", [snapshot / 1024], "KB", "25 KB")
+    say(f"update with {MOVED} changes on the wire", [size / 1024 for size in sizes], "KB", "6 KB")
+    say("commit to a viewer's socket", delays, "ms")
+    say("series of the day on the wire", [series / 1024], "KB")
     if (DIRECTORY / INDEX).exists():
         names = [
             path.relative_to(DIRECTORY).as_posix() for path in DIRECTORY.rglob("*") if path.suffix in (".js", ".css")
         ]
         page = server.wire_size("/") + sum(server.wire_size(f"/static/{name}") for name in names)
-        say("page on the wire, first visit", f"{page / 1024:.0f} KB", "300 KB")
+        say("page on the wire, first visit", [page / 1024], "KB", "300 KB")
     probe.close()
 
 
@@ -130,8 +128,9 @@ def wait_until(moment: float) -> None:
         time.sleep(left)
 
 
-def say(what: str, value: str, limit: str = "") -> None:
-    print(f"{what:<45} {value:>10}" + (f"   (at most {limit})" if limit else ""))
+def say(what: str, values: list[float], unit: str, limit: str = "") -> None:
+    figures = f"min {min(values):6.1f}   median {statistics.median(values):6.1f}   max {max(values):6.1f} {unit}"
+    print(f"{what:<41} {figures}" + (f"   (at most {limit})" if limit else ""))
 
 
 if __name__ == "__main__":

@@ -222,6 +222,7 @@ def bench_help(rounds: int) -> None:
         )
         return time.perf_counter() - begin
 
+    print(f"start of the command, {rounds} pairs")
     pairs = [(seconds("-m", "pipeline", "--help"), seconds("-c", EMPTY, "--help")) for _ in range(rounds)]
     say("--help / an empty click program", [ours / empty for ours, empty in pairs], "at most 2")
 

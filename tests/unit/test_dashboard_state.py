@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,6 +62,17 @@ def test_the_first_condition_that_holds_names_the_state(expected, shown, pipelin
     found = state(shown, pipeline, NEXT, now)
     assert found["name"] == expected
     assert found["text"]
+
+
+def test_the_state_that_the_docs_show_is_one_that_occurs():
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    example = page.partition("**state**")[2].partition("\n\n")[2].partition("\n\n")[0]
+    shown = view(
+        t=36600, poll_time="2026-11-26 10:10:00", data_time="2026-11-26 09:55:01", delay_s=900, coverage=0.998,
+        fetched_utc="2026-11-26T04:40:01.200Z",
+    )  # fmt: skip
+    found = state(shown, RUNNING, Hours(), datetime(2026, 11, 26, 4, 41, tzinfo=UTC))
+    assert json.loads(example) == found | {"since_utc": "2026-11-26T04:00:02.118Z"}
 
 
 def test_a_stale_delayed_thin_snapshot_says_all_three():
