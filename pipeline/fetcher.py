@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pipeline import agenda, breadth, frozen, records
+from pipeline import agenda, breadth, day_records, frozen, records
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import Settings
 from pipeline.health import Reporter
@@ -137,7 +137,7 @@ class Fetcher:
 
     def _remember(self, record: Record) -> None:
         self._tally.remember(record)
-        self._references.restore(*records.frozen_references(record))
+        self._references.restore(*day_records.frozen_references(record))
 
     def _taken_at(self, market: Market, instant: datetime, following: datetime | None) -> datetime:
         if market.live and following is None and market.session is not None and instant == market.session.close:

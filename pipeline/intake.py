@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline import records
+from pipeline import day_records
 from pipeline.agenda import NOT_RUNNING, Past
 from pipeline.clock import Clock
 from pipeline.errors import JournalFullError
@@ -95,9 +95,9 @@ class Intake:
         plan = None
         for record in self._records(universe, session.trade_date.isoformat(), source):
             see(record)
-            begun = begun or records.begins(record, session)
-            plan = next((found for found in records.sessions(record) if not found[0].whole_day), plan)
-            for poll_time, reason in records.polls(record):
+            begun = begun or day_records.begins(record, session)
+            plan = next((found for found in day_records.sessions(record) if not found[0].whole_day), plan)
+            for poll_time, reason in day_records.polls(record):
                 known.add(poll_time)
                 if record.key in new and reason != NOT_RUNNING:
                     own.add(poll_time)
@@ -110,10 +110,10 @@ class Intake:
 
     def append_session(self, record: Record) -> None:
         """Appends a session's record unless the day's last one says the same: the last one holds in the databases."""
-        earlier = list(self._records(record.universe, record.trade_date, record.source, records.is_session))
-        record = records.within_hours(record, earlier)
+        earlier = list(self._records(record.universe, record.trade_date, record.source, day_records.is_session))
+        record = day_records.within_hours(record, earlier)
         if not earlier or earlier[-1].tables != record.tables:
-            self.append(records.numbered(record, len(earlier)))
+            self.append(day_records.numbered(record, len(earlier)))
 
     def _records(
         self, universe: str, trade_date: str, source: str, chosen: Callable[[str], bool] | None = None

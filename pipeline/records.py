@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from operator import attrgetter
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pipeline import tables
 from pipeline.breadth.groups import sector_name
@@ -20,7 +19,7 @@ from pipeline.model import UNITS_PER_CURRENCY, Answer, Outcome, Quote, Record, R
 from pipeline.session import local_text, utc_text
 
 _NAMED_IN_REASON = 3
-_SESSION_KEY = "session:"
+SESSION_KEY = "session:"
 _LAST_SECOND = 253_370_764_800  # 9999-01-01, UTC: room for every zone
 _SECONDS = tuple(f"{second:02d}" for second in range(60))
 _STATUS_TEXT = {status: status.value for status in Status}
@@ -99,52 +98,7 @@ def session_record(*, universe: Universe, session: Session, interval_s: int, sou
         ],
     }
     digest = hashlib.blake2b(json.dumps(rows, sort_keys=True).encode(), digest_size=4).hexdigest()
-    return _record(universe, session, f"{_SESSION_KEY}{digest}", source, rows)
-
-
-def numbered(record: Record, number: int) -> Record:
-    """The record of a session under a key of its own: its day has `number` of them already, perhaps this one too."""
-    universe, day, name, source = record.key.split("|", 3)
-    return replace(record, key=f"{universe}|{day}|{name}.{number}|{source}") if number else record
-
-
-def is_session(key: str) -> bool:
-    """Whether a record with this key is a session's, not a poll's."""
-    return key.split("|", 3)[2].startswith(_SESSION_KEY)
-
-
-def sessions(record: Record) -> Iterator[tuple[Session, int]]:
-    """(session, interval in seconds) of a session's record; nothing where its row says none."""
-    for row in record.tables.get(tables.SESSION.name, ()):
-        _, day, zone, *hours, interval_s, _ = row
-        try:
-            timezone = ZoneInfo(zone)
-            opened, closed = (datetime.fromisoformat(text).replace(tzinfo=timezone) for text in hours)
-            session = Session(date.fromisoformat(day), opened, closed, timezone)
-        except (ZoneInfoNotFoundError, ValueError, TypeError):
-            continue
-        if interval_s:
-            yield session, interval_s
-
-
-def begins(record: Record, session: Session) -> bool:
-    """Whether the record is of this very session: of this open and close, whatever its interval and members."""
-    return any((found.open, found.close) == (session.open, session.close) for found, _ in sessions(record))
-
-
-def within_hours(record: Record, earlier: Iterable[Record]) -> Record:
-    """The record of a session as the day's earlier ones leave it: a whole day (`--any-time`) keeps regular hours."""
-    regular = [each for each in earlier if any(not found.whole_day for found, _ in sessions(each))]
-    if not regular or not any(found.whole_day for found, _ in sessions(record)):
-        return record
-    return replace(record, tables={**record.tables, tables.SESSION.name: regular[-1].tables[tables.SESSION.name]})
-
-
-def polls(record: Record) -> Iterator[tuple[str, str | None]]:
-    """(poll time, reason) of the polls that the record accounts for."""
-    names = tables.POLL.column_names
-    poll_time, reason = names.index("poll_time"), names.index("reason")
-    return ((row[poll_time], row[reason]) for row in record.tables.get(tables.POLL.name, ()))
+    return _record(universe, session, f"{SESSION_KEY}{digest}", source, rows)
 
 
 def outcome_of(answer: Answer, snapshot: Snapshot) -> tuple[Outcome, str | None]:
@@ -159,22 +113,6 @@ def outcome_of(answer: Answer, snapshot: Snapshot) -> tuple[Outcome, str | None]
     if answer.missing or answer.bad:
         return Outcome.PARTIAL, reason
     return Outcome.TAKEN, answer.reason
-
-
-def frozen_references(record: Record) -> tuple[date, dict[str, int]]:
-    """The previous closes that a record of a poll shows as frozen: its trade date, {symbol: units}.
-
-    For `References.restore` after a restart. Taken from stock rows whose data are of the trade date; a record made
-    without stocks restores nothing.
-    """
-    names = tables.STOCK.column_names
-    symbol, prev_close, stamp = (names.index(name) for name in ("symbol", "prev_close", "data_timestamp"))
-    frozen = {
-        row[symbol]: round(row[prev_close] * UNITS_PER_CURRENCY)
-        for row in record.tables.get(tables.STOCK.name, ())
-        if row[prev_close] is not None and row[stamp] is not None and row[stamp].startswith(record.trade_date)
-    }
-    return date.fromisoformat(record.trade_date), frozen
 
 
 def _record(universe: Universe, session: Session, middle: str, source: str, rows: Mapping[str, list[Row]]) -> Record:

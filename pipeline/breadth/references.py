@@ -46,7 +46,7 @@ class References:
         return self.mapping
 
     def restore(self, trade_date: date, references: Mapping[str, int]) -> None:
-        """Take back what was frozen before a restart (`records.frozen_references`); what is frozen already stays."""
+        """Take back what was frozen before a restart (`day_records.frozen_references`); what is frozen stays."""
         self._start(trade_date)
         for symbol, reference in references.items():
             if reference > 0:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from pipeline import records, wire
+from pipeline import day_records, wire
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import JournalDamagedError, JournalError, PipelineError, SinkError
 from pipeline.journal import JournalReader
@@ -143,7 +143,7 @@ class _DayCheck:
             outcomes = self._outcomes.setdefault(record.source, {})
             for row in record.tables.get(POLL.name, ()):
                 outcomes[row[2]] = row[3]
-            for session, interval_s in records.sessions(record):
+            for session, interval_s in day_records.sessions(record):
                 found = Planned(session, interval_s, self._entry(seq).taken_at)
                 self._sessions.setdefault(record.source, []).append(found)
 

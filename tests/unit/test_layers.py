@@ -19,6 +19,7 @@ LAYERS = [
         "session",
         "agenda",
         "records",
+        "day_records",
         "breadth",
         "figures",
         "symbols",

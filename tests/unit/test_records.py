@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime
 import pytest
 
 from pipeline import wire
+from pipeline.day_records import frozen_references
 from pipeline.model import Answer, Member, Outcome, Universe
-from pipeline.records import frozen_references, poll_key, poll_record, session_record, unpolled_record
+from pipeline.records import poll_key, poll_record, session_record, unpolled_record
 from pipeline.tables import POLL, SECTOR, SNAPSHOT, STOCK, TABLES
 from tests.unit.breadth_cases import SESSION, at, count, market, quote
 
