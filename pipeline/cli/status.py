@@ -98,16 +98,18 @@ def _age(found: Mapping[str, Any], now: datetime) -> float | None:
 def status_lines(found: Mapping[str, Any], verdict: str, code: int, now: datetime, terminal: Terminal) -> list[str]:
     """The status as one table, 80 columns."""
     market, journal, queue = section(found, "market"), section(found, "journal"), section(found, "queue")
+    running = code != EXIT_NOT_RUNNING
     colour = {EXIT_DONE: "green", EXIT_DEGRADED: "yellow"}.get(code, "red")
     lines = [
         f"{plain(found.get('universe', '-'))}  {terminal.paint(plain(verdict), 'bold', colour)}",
-        f"market {plain(market.get('phase') or '-')} {plain(market.get('calendar') or '')}, source "
-        f"{plain(found.get('source', '-'))}, {duration(_age(found, now))} ago",
+        f"{'' if running else 'last known: '}market {plain(market.get('phase') or '-')} "
+        f"{plain(market.get('calendar') or '')}, source {plain(found.get('source', '-'))}, "
+        f"{duration(_age(found, now))} ago",
         "",
         terminal.paint(
             f"{'Process':<32}{'Pid':>8}  {'State':<10}{'Beat':>7}{'CPU':>7}{'Memory':>10}{'Rest.':>6}", "bold"
         ),
-        *(_process_line(process, code != EXIT_NOT_RUNNING) for process in found.get("processes") or ()),
+        *(_process_line(process, running) for process in found.get("processes") or ()),
         "",
         terminal.paint(f"{'Database':<32}{'State':<9}{'Cursor':>8}{'Behind':>8}{'Rows':>13}{'Lag':>10}", "bold"),
         *(line for database in found.get("databases") or () for line in _database_lines(database)),
@@ -116,9 +118,9 @@ def status_lines(found: Mapping[str, Any], verdict: str, code: int, now: datetim
         f"{byte_size(journal.get('free_bytes'))} free; queue depth {grouped(queue.get('depth'))}, "
         f"{grouped(queue.get('dropped'))} hints dropped",
         *_poll_lines(section(found, "poll"), section(found, "polls")),
-        *_unstored_lines(found.get("unstored"), code != EXIT_NOT_RUNNING, terminal),
+        *_unstored_lines(found.get("unstored"), running, terminal),
     ]
-    if found.get("dashboard"):
+    if running and found.get("dashboard"):
         lines.append(f"live page {plain(found['dashboard'])}")
     return lines + _warning_lines(found, terminal)
 

@@ -194,6 +194,14 @@ def test_polls_that_a_full_disk_keeps_in_memory_are_told(unstored, code, says):
     assert [line for line in lines if "memory" in line] == ([says] if says else [])
 
 
+@pytest.mark.parametrize("code", [0, 1, 3])
+def test_what_has_ended_says_only_what_was_known_last(code):
+    found = running(dashboard="http://127.0.0.1:8080/", market={"phase": "open", "calendar": "NSE"})
+    text = "\n".join(status_lines(found, "", code, NOW, Terminal()))
+    assert ("live page" in text) == (code != 3)
+    assert ("last known: market open NSE" in text) == (code == 3)
+
+
 @pytest.mark.parametrize(
     ("data_time", "says"),
     [
