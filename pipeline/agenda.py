@@ -67,6 +67,14 @@ def abandoned(session: Session, interval_s: int, now: datetime, past: Past) -> l
     return [point for point in session_grid(*past.plan) if point <= now and local_text(point) not in past.known]
 
 
+def skipped_line(instants: Sequence[datetime], reason: str) -> str:
+    """What is said of polls that nobody takes, one or many, ascending."""
+    first, last = local_text(instants[0]), local_text(instants[-1])
+    if len(instants) == 1:
+        return f"poll {first} skipped: {reason}"
+    return f"{len(instants)} polls skipped ({first} to {last}): {reason}"
+
+
 def any_time(session: Session, interval_s: int, begin: datetime, past: Past) -> Agenda:
     """From the whole second of `begin` to the end of the exchange's day, whether or not its market is open.
 

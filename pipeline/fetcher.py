@@ -29,8 +29,6 @@ GO_S = 5.0
 """Longest wait for the supervisor's word that some database accepts us, before the first poll of a run."""
 HOLIDAY_S = 1800
 FETCH_GRACE_S = 60.0
-APPEND_GRACE = timedelta(seconds=1)
-"""Longer than it takes to append a record: what falls into it belongs to no plan."""
 READY_S = 10
 """Before the first poll of a day the session is journaled this much ahead."""
 log = logging.getLogger(__name__)
@@ -97,14 +95,16 @@ class Fetcher:
             return
         for index, instant in enumerate(due):
             following = agenda.following(due, index)
+            if late and not market.pace.passed(following):
+                log.warning("%s", agenda.skipped_line(late, agenda.TOO_LATE))
+                late = []
             self._wait(market, self._taken_at(market, instant, following))
             at_once = index == 0 and self._settings.any_time  # "now" is not missed while a process starts
             if market.pace.passed(following) and not at_once:
+                self._skip(market, instant, agenda.TOO_LATE)
                 late.append(instant)
-                continue
-            self._skip(market, late, agenda.TOO_LATE)
-            late = []
-            self._poll(market, instant, following)
+            else:
+                self._poll(market, instant, following)
         self._flush()
         self._report(phase="done")
 
@@ -121,17 +121,17 @@ class Fetcher:
         todo = market.agenda(past, self._clock)
         self._tally.plan(len(todo.due) + len(todo.missed))
         self._report(phase="waiting", universe=market.universe.name, todo=len(todo.due))
-        if market.live and todo.due:
-            self._wait(market, todo.due[0] - timedelta(seconds=READY_S))
-        if market.live and not self._settings.any_time:  # the former plan holds until the session's record is there
-            former = agenda.abandoned(session, market.interval_s, self._clock.now() + APPEND_GRACE, past)
+        if market.live and not self._settings.any_time:  # the former plan ends here, before the session's record
+            former = agenda.abandoned(session, market.interval_s, self._clock.now(), past)
             former = sorted({*former} - {*todo.due, *todo.missed})
             self._tally.plan(len(todo.due) + len(todo.missed) + len(former))
-            self._skip(market, former, agenda.NOT_RUNNING)
+            self._account(market, former)
+        if market.live and todo.due and past.plan is None:
+            self._wait(market, todo.due[0] - timedelta(seconds=READY_S))
         self._intake.append_session(
             records.session_record(universe=market.universe, session=session, interval_s=market.interval_s, source=name)
         )
-        self._skip(market, todo.missed, agenda.NOT_RUNNING)
+        self._account(market, todo.missed)
         self._report(phase="open")
         return todo
 
@@ -227,26 +227,26 @@ class Fetcher:
     def _stated_delay(answer: Answer) -> int:
         return max((quote.delay_s or 0 for quote in answer.quotes.values()), default=0)
 
-    def _skip(self, market: Market, instants: Sequence[datetime], reason: str) -> None:
-        """Accounts for polls that nobody takes, and says so once."""
+    def _account(self, market: Market, missed: Sequence[datetime]) -> None:
+        """For grid points that passed while nobody polled."""
+        for instant in missed:
+            self._skip(market, instant, agenda.NOT_RUNNING)
+        if missed:
+            log.warning("%s", agenda.skipped_line(missed, agenda.NOT_RUNNING))
+
+    def _skip(self, market: Market, instant: datetime, reason: str) -> None:
         assert market.session is not None
-        for instant in instants:
-            self._intake.append(
-                records.unpolled_record(
-                    universe=market.universe,
-                    session=market.session,
-                    instant=instant,
-                    source=market.source.name,
-                    outcome=Outcome.SKIPPED,
-                    reason=reason,
-                )
+        self._intake.append(
+            records.unpolled_record(
+                universe=market.universe,
+                session=market.session,
+                instant=instant,
+                source=market.source.name,
+                outcome=Outcome.SKIPPED,
+                reason=reason,
             )
-            self._tally.count(Outcome.SKIPPED, None)
-        if len(instants) == 1:
-            log.warning("poll %s skipped: %s", local_text(instants[0]), reason)
-        elif instants:
-            first, last = local_text(instants[0]), local_text(instants[-1])
-            log.warning("%d polls skipped (%s to %s): %s", len(instants), first, last, reason)
+        )
+        self._tally.count(Outcome.SKIPPED, None)
 
     def _flush(self) -> None:
         """At the end of the session what waits for room gets the drain's time."""

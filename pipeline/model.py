@@ -196,15 +196,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record in the journal: its number (1..n without gaps), its chained digest, its encoded payload.
-
-    `taken_at`: when it was appended, UTC text; "" for one that is in no journal.
-    """
+    """A record in the journal: its number (1..n without gaps), its chained digest, its encoded payload."""
 
     seq: int
     digest: bytes
     payload: bytes
-    taken_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ Rows are dicts by column name, `poll_time` exchange-local as `2026-11-26 09:20:0
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -33,6 +34,8 @@ class Reader:
 
     def __init__(self, database: Questionable) -> None:
         self._database = database
+        self.since = time.monotonic()
+        """When it began: what it reads in one transaction is no newer than what a later one reads."""
 
     def universes(self) -> list[Row]:
         """Each universe with `first_date`, `latest_date`, `days`, `timezone` (None without a session), by name."""

@@ -272,6 +272,10 @@ def _free_slot(directory: Path) -> tuple[Path, FileLock]:
     for number in range(_MAX_SLOTS):
         slot = state_directory(directory / f"{number:03d}")
         lock = FileLock(slot / SLOT_LOCK)
-        if lock.acquire():
+        try:
+            free = lock.acquire()
+        except OSError as error:
+            raise JournalError(f"{slot / SLOT_LOCK} cannot be opened: {error.strerror}") from error
+        if free:
             return slot, lock
     raise JournalError(f"{_MAX_SLOTS} programs log into the database of {directory} already; stop some")

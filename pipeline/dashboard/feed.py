@@ -151,7 +151,10 @@ class Feed:
             return
         try:
             found = await self.gate.ask(lambda reader: self._look(reader, due), lane="feed")
-        except (Unreachable, Busy) as error:
+        except Busy as error:
+            log.warning("dashboard: %s; what was read before stays, and is asked for again", error)
+            return
+        except Unreachable as error:
             self._fail(str(error))
             return
         except Exception as error:

@@ -24,38 +24,49 @@ class Revision:
     sums: tuple[Any, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """What was read last, by a reader that began then, and what was read before it, newest first."""
+
+    revision: Revision
+    since: float
+    before: tuple[Revision, ...] = ()
+
+
+_NOTHING = _Newest(Revision(), 0.0)
+_KEPT = 16
+
+
 class Revisions:
     """One a universe and day, whoever reads it. A number is used once, over restarts too; 0: no polls."""
 
     def __init__(self) -> None:
         # Begins anywhere, so that a page that outlives a server takes none for its own; JavaScript counts up to 2^53.
         self._numbers = itertools.count(1 + secrets.randbits(48))
-        self._newest: dict[tuple[str, str], Revision] = {}
+        self._newest: dict[tuple[str, str], _Newest] = {}
         self._lock = threading.Lock()
 
     def number(self, universe: str, date: str) -> int:
         """The one that was read last."""
-        return self._newest.get((universe, date), Revision()).number
+        return self._newest.get((universe, date), _NOTHING).revision.number
 
     def of(self, reader: Reader, universe: str, date: str) -> Revision:
-        """The revision that this reader sees, to its last poll.
-
-        Ask it first: what sees an older moment than the newest one read is taken for another revision.
-        """
+        """The revision that this reader sees, to its last poll. Ask it first."""
         key = (universe, date)
-        last = reader.newest_poll_time(universe, date)
+        last = reader.newest_poll_time(universe, date) or ""
+        sums = reader.day_sum(universe, date, last) if last else ()
         while True:
-            known = self._newest.get(key)
+            newest = self._newest.get(key, _NOTHING)
+            known = newest.revision
+            if last < known.last and reader.since < newest.since:  # it sees an older moment than another thread did
+                seen = (each for each in newest.before if (each.last, each.sums) == (last, sums))
+                return next(seen, Revision(next(self._numbers), last, sums))
             found = Revision()
             if last:
-                goes_on = known is not None and reader.day_sum(universe, date, known.last) == known.sums
-                number = known.number if known is not None and goes_on else next(self._numbers)
-                found = Revision(number, last, reader.day_sum(universe, date, last))
+                goes_on = known.last and reader.day_sum(universe, date, known.last) == known.sums
+                found = Revision(known.number if goes_on else next(self._numbers), last, sums)
             with self._lock:
-                if self._newest.get(key) is not known:
+                if self._newest.get(key, _NOTHING) is not newest:
                     continue  # another thread was faster: does its revision go on here?
-                if last:
-                    self._newest[key] = found
-                else:
-                    self._newest.pop(key, None)
+                self._newest[key] = _Newest(found, reader.since, (known, *newest.before)[:_KEPT])
                 return found

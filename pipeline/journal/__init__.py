@@ -5,9 +5,9 @@ after damage are in docs/journal.md.
 """
 
 from pipeline.journal.append import Journal
-from pipeline.journal.file import NAME, Identity, free_bytes, utc_text
+from pipeline.journal.file import NAME, Identity, free_bytes
 from pipeline.journal.mark import read_mark
 from pipeline.journal.read import JournalReader
 from pipeline.journal.soundness import check
 
-__all__ = ["NAME", "Identity", "Journal", "JournalReader", "check", "free_bytes", "read_mark", "utc_text"]
+__all__ = ["NAME", "Identity", "Journal", "JournalReader", "check", "free_bytes", "read_mark"]

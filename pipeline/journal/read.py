@@ -123,14 +123,14 @@ class JournalReader:
         found: list[Entry] = []
         room = max_bytes
         rows = connection.execute(
-            "SELECT seq, digest, payload, taken_at FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (start, max_records)
+            "SELECT seq, digest, payload FROM record WHERE seq > ? ORDER BY seq LIMIT ?", (start, max_records)
         )
-        for seq, digest, payload, taken_at in rows:
+        for seq, digest, payload in rows:
             if found and len(payload) > room:
                 break
             if seq != start + len(found) + 1 or wire.digest(previous, payload) != digest:
                 raise JournalDamagedError(f"journal {self.path} is damaged: record {seq} is not what was written")
-            found.append(Entry(seq, digest, payload, taken_at))
+            found.append(Entry(seq, digest, payload))
             previous, room = digest, room - len(payload)
         rows.close()
         return found

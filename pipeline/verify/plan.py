@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from pipeline import agenda
-from pipeline.journal import utc_text
 from pipeline.model import Session
 from pipeline.session import local_text, session_grid
 from pipeline.verify.report import Plan
@@ -20,11 +19,11 @@ CLOSE_GRACE = timedelta(minutes=30)
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A session's record; `since`: when it was journaled, as the journal says it."""
+    """A session's record; `before`: the last poll time that was journaled before it ("": none)."""
 
     session: Session
     interval_s: int
-    since: str
+    before: str = ""
 
 
 def plan(source: str, sessions: Sequence[Planned], outcomes: Mapping[str, str], now: datetime) -> Plan:
@@ -46,15 +45,18 @@ def plan(source: str, sessions: Sequence[Planned], outcomes: Mapping[str, str], 
 def _points(source: str, sessions: Sequence[Planned]) -> list[datetime]:
     """The grids, ascending; none where the polls were at any time of a day: that grid starts when the run does.
 
-    Of a live day each session's holds until the next one's record; a recording's last one says what it plays.
+    Of a live day each session's holds as far as polls were journaled when the next one began: a start accounts for what
+    the plan before its own still had. A recording's last one says what it plays.
     """
     regular = [each for each in sessions if not each.session.whole_day]
     if source.startswith(RECORDED):
         return [point for each in regular[-1:] for point in agenda.recording(each.session, each.interval_s, ()).due]
-    points: set[datetime] = set()
-    for each, following in zip(regular, [*regular[1:], None], strict=True):
+    if not regular:
+        return []
+    points = set(session_grid(regular[-1].session, regular[-1].interval_s))
+    for each, following in pairwise(regular):
         grid = session_grid(each.session, each.interval_s)
-        points.update(point for point in grid if following is None or utc_text(point) < following.since)
+        points.update(point for point in grid if local_text(point) <= following.before)
     return sorted(points)
 
 

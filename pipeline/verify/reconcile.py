@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from pipeline import day_records, wire
 from pipeline.dburl import DatabaseUrl
 from pipeline.errors import JournalDamagedError, JournalError, PipelineError, SinkError
 from pipeline.journal import JournalReader
-from pipeline.model import Entry, Record
+from pipeline.model import Record, Session
 from pipeline.sinks import Database, open_database
 from pipeline.tables import POLL
 from pipeline.verify.database import DayOfDatabase, cursor_fault, days_of
@@ -75,6 +75,22 @@ def _compare(
             report.days.append(_DayCheck(reader, databases, universe, date).run(now))
 
 
+@dataclass(slots=True)
+class _Noted:
+    """One source's day in the journal: {poll time: outcome}, {poll time: its first record}, sessions by record."""
+
+    outcomes: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    sessions: list[tuple[int, Session, int]] = field(default_factory=list)
+
+    def planned(self) -> list[Planned]:
+        """Each session with the last poll that was journaled before it."""
+        return [
+            Planned(session, interval_s, max((text for text, at in self.numbers.items() if at < seq), default=""))
+            for seq, session, interval_s in self.sessions
+        ]
+
+
 class _DayCheck:
     """One day: its records are decoded once and held against every database."""
 
@@ -89,8 +105,7 @@ class _DayCheck:
                 self._parts.append(DayOfDatabase(name, database, self._journal, universe, date))
             except SinkError as error:
                 self._failed.append(DatabaseDay(name, error=str(error)))
-        self._outcomes: dict[str, dict[str, str]] = {}
-        self._sessions: dict[str, list[Planned]] = {}
+        self._noted: dict[str, _Noted] = {}
 
     def run(self, now: datetime) -> Day:
         numbers = self._numbers()
@@ -117,14 +132,11 @@ class _DayCheck:
                 found.setdefault(group, []).append(seq)
         return found
 
-    def _entry(self, seq: int) -> Entry:
+    def _record(self, seq: int) -> Record:
         entry = self._reader.entry(seq)
         if entry is None:
             raise JournalError(f"record {seq} left the journal while it was being compared; run verify again")
-        return entry
-
-    def _record(self, seq: int) -> Record:
-        return wire.decode(self._entry(seq).payload)
+        return wire.decode(entry.payload)
 
     def _oldest(self) -> tuple[str, str] | None:
         """Day and poll time of the first poll that retention left (None: it removed nothing)."""
@@ -138,20 +150,19 @@ class _DayCheck:
         return "9999-12-31", ""
 
     def _note(self, numbered: Iterable[tuple[int, Record]]) -> None:
-        """Keeps what the plan is compared with: outcomes and sessions by source."""
+        """Keeps what the plan is compared with, by source."""
         for seq, record in numbered:
-            outcomes = self._outcomes.setdefault(record.source, {})
+            noted = self._noted.setdefault(record.source, _Noted())
             for row in record.tables.get(POLL.name, ()):
-                outcomes[row[2]] = row[3]
-            for session, interval_s in day_records.sessions(record):
-                found = Planned(session, interval_s, self._entry(seq).taken_at)
-                self._sessions.setdefault(record.source, []).append(found)
+                noted.outcomes[row[2]] = row[3]
+                noted.numbers.setdefault(row[2], seq)
+            noted.sessions += [(seq, *found) for found in day_records.sessions(record)]
 
     def _plans(self, now: datetime, oldest: tuple[str, str] | None) -> list[Plan]:
         """Planned polls from before what retention left are not held against the journal."""
         plans = []
-        for source, outcomes in sorted(self._outcomes.items()):
-            found = plan(source, self._sessions.get(source, ()), outcomes, now)
+        for source, noted in sorted(self._noted.items()):
+            found = plan(source, noted.planned(), noted.outcomes, now)
             kept = [text for text in found.missing if oldest is None or (self._date, text) >= oldest]
             plans.append(replace(found, missing=kept))
         return plans

@@ -47,7 +47,7 @@ def test_a_stored_day_is_replayed(recorded, visitor, stored):
             copy = another.open(page.url)
             expect(copy.locator("#state")).to_have_text("Replay 11:15 IST")
             expect(copy.locator(".count-advances .count-value")).to_have_text(str(row["advances"]))
-        page.get_by_role("button", name="Back to latest").click()
+        page.get_by_role("button", name="End replay", exact=True).click()
         expect(page.locator("#updated")).to_contain_text("15:30 IST")
         assert not re.search("at=|date=", page.url)
 
@@ -130,7 +130,7 @@ def test_a_poll_without_stocks_is_replayed_with_its_own_sectors(tmp_path, visito
             assert shown == {row["sector"]: f"{row['advances']} / {row['declines']}" for row in rows}
             expect(page.locator(".unstored")).to_be_visible()
             expect(page.locator(".heat, .movers").first).to_be_hidden()
-        page.get_by_role("button", name="Back to latest").click()
+        page.get_by_role("button", name="End replay", exact=True).click()
         expect(page.locator(".heat")).to_be_visible(visible=bool(stored_at))
     database.close()
     store.close()

@@ -6,7 +6,6 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,8 +13,6 @@ import pytest
 from pipeline.journal import JournalReader
 from pipeline.model import Session
 from pipeline.session import local_text, session_grid
-from pipeline.verify import reconcile
-from pipeline.verify.report import Plan
 from pipeline.wire import decode
 from tests.harness import clocked
 from tests.harness.clocked import play
@@ -88,35 +85,18 @@ def test_every_fetch_may_take_its_whole_time_that_of_the_delayed_close_too(tmp_p
     assert all(silence > budget for silence, budget in fetches), fetches[-1]
 
 
-def verified(directory: Path, now: datetime) -> Plan:
-    (day,) = reconcile(directory, [], now).days
-    (plan,) = day.plans
-    return plan
+def test_what_passed_is_journaled_before_a_delayed_close_is_waited_for(tmp_path, monkeypatch):
+    fetch = clocked._Source.fetch
 
+    def delayed(source, symbols, index, instant, deadline):
+        answer = fetch(source, symbols, index, instant, deadline)
+        return replace(answer, quotes={name: replace(quote, delay_s=900) for name, quote in answer.quotes.items()})
 
-def test_a_restart_with_another_interval_accounts_for_what_the_former_one_still_planned(tmp_path):
-    play(tmp_path, SESSION, INTERVAL_S, OPEN, polls=5)
-    restart = OPEN + timedelta(minutes=100)
-    _, outcomes = play(tmp_path, SESSION, 1800, restart)
-    taken = [*GRID[:5], local_text(OPEN + timedelta(minutes=90)), GRID[-1]]
-    passed = [text for text in GRID[5:] if text <= local_text(restart)]
-    assert outcomes == dict.fromkeys(passed, "skipped") | dict.fromkeys(taken, "taken")
-    plan = verified(tmp_path, SESSION.close + timedelta(days=1))
-    assert (plan.planned, plan.unplanned, list(plan.missing)) == (len(outcomes), 0, [])
-
-
-def test_polls_at_any_time_leave_the_days_hours_and_what_it_lacks_as_they_are(tmp_path):
-    play(tmp_path, SESSION, INTERVAL_S, OPEN, polls=5)
-    night = OPEN.replace(hour=20)
-    midnight = OPEN.replace(hour=0, minute=0)
-    day = Session(SESSION.trade_date, midnight, midnight + timedelta(days=1), ZONE)
-    _, outcomes = play(tmp_path, day, INTERVAL_S, night, any_time=True, polls=1)
-    assert list(outcomes) == [*GRID[:5], local_text(night)]
-    plan = verified(tmp_path, night)
-    assert (plan.planned, plan.unplanned) == (len(GRID), 1)
-    assert list(plan.missing) == GRID[5:]
+    monkeypatch.setattr(clocked._Source, "fetch", delayed)
+    asleep = [(OPEN + timedelta(minutes=20, seconds=10), SESSION.close - OPEN - timedelta(minutes=19))]
+    play(tmp_path, SESSION, INTERVAL_S, OPEN, asleep, limit=1500)  # is told to stop while it waits
     with closing(JournalReader(tmp_path)) as reader:
-        sessions = [
-            row for entry in reader.entries() for row in decode(entry.payload).tables.get("pipeline_session", ())
+        polled = [
+            row[2:4] for entry in reader.entries() for row in decode(entry.payload).tables.get("pipeline_poll", ())
         ]
-    assert {(row[3], row[4]) for row in sessions} == {(GRID[0], GRID[-1])}
+    assert polled == [(text, "taken" if text in GRID[:5] else "skipped") for text in GRID[:-1]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from pipeline.journal import Journal, JournalReader
 from pipeline.model import Answer, Session
 from pipeline.session import local_text, session_grid
+from pipeline.verify import reconcile
+from pipeline.verify.report import Plan
 from pipeline.wire import decode
 from tests.harness import clocked
 from tests.harness.clocked import play
@@ -121,3 +124,35 @@ def test_only_answers_without_a_trade_make_a_holiday_likely(tmp_path, monkeypatc
     monkeypatch.setattr("pipeline.market.Market.holiday_hint", lambda market: "holiday?")
     play(tmp_path, SESSION, 300, BEFORE)
     assert caplog.text.count("holiday?") == answered
+
+
+def verified(directory: Path, now: datetime) -> Plan:
+    (day,) = reconcile(directory, [], now).days
+    (plan,) = day.plans
+    return plan
+
+
+def test_a_restart_with_another_interval_accounts_for_what_the_former_one_still_planned(tmp_path):
+    play(tmp_path, SESSION, 300, OPEN, polls=5)
+    restart = OPEN + timedelta(minutes=91)
+    _, outcomes = play(tmp_path, SESSION, 1800, restart)
+    taken = [*GRID[:5], local_text(OPEN + timedelta(minutes=90)), GRID[-1]]
+    passed = [text for text in GRID[5:] if text <= local_text(restart)]
+    assert outcomes == dict.fromkeys(passed, "skipped") | dict.fromkeys(taken, "taken")
+    plan = verified(tmp_path, SESSION.close + timedelta(days=1))
+    assert (plan.planned, plan.unplanned, list(plan.missing)) == (len(outcomes), 0, [])
+
+
+def test_polls_at_any_time_leave_what_the_day_lacks_as_it_is(tmp_path):
+    play(tmp_path, SESSION, 300, OPEN, polls=5)
+    night = OPEN.replace(hour=20)
+    once(tmp_path, night)
+    plan = verified(tmp_path, night)
+    assert (plan.planned, plan.unplanned) == (len(GRID), 1)
+    assert list(plan.missing) == GRID[5:]
+
+
+def test_a_day_of_polls_at_any_time_alone_has_no_plan_to_be_held_against(tmp_path):
+    once(tmp_path, IN_SESSION)
+    plan = verified(tmp_path, IN_SESSION)
+    assert (plan.planned, plan.outcomes, plan.agrees) == (None, {"taken": 1}, True)

@@ -20,6 +20,6 @@ def node() -> list[str]:
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_the_module_does_what_its_program_says(program, node):
-    done = subprocess.run([*node, str(program)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*node, "--test-reporter=tap", str(program)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "# fail 0" in done.stdout

@@ -188,6 +188,14 @@ def test_planned_polls_of_which_nobody_knows_are_missing_once_they_are_due(journ
     assert report.days[0].plans[0].upcoming == 0
 
 
+def test_a_day_whose_session_left_the_journal_has_no_plan(journal, url):
+    journaled(journal, [poll(0), poll(1)])
+    drained(journal.directory, url)
+    report = checked(journal, url)
+    assert report.agrees
+    assert report.days[0].plans[0].planned is None
+
+
 def test_a_dead_letter_is_accounted_for(journal, url):
     day = whole_day()
     day[2] = with_symbol(day[2], 4, "X" * 200)

@@ -12,7 +12,7 @@ export class ReplayBar {
     this.slider = h("input", { type: "range", id: "replay-slider", min: "0", step: "1", "aria-label": "Poll of the day", on: { input: () => this.slide() } });
     this.time = h("output", { class: "replay-time", for: "replay-slider" });
     this.speed = segments("Speed, polls a second", SPEEDS.map((speed) => [speed, `${speed}×`, `${speed} polls a second`]), (value) => this.choose(Number(value)));
-    this.end = h("button", { type: "button", class: "button", on: { click: () => app.leaveReplay() }, text: "Back to latest" });
+    this.end = h("button", { type: "button", class: "button", on: { click: () => app.leaveReplay() }, text: "End replay" });
     this.element = h("section", { class: "panel replay", "aria-label": "Replay" }, this.play, this.slider, this.time, this.speed.element, this.end);
   }
 
