@@ -171,7 +171,9 @@ class Intake:
 
     def _shrink(self) -> None:
         while self._rows > MAX_WAITING_ROWS:
-            position = next((i for i, (record, _) in enumerate(self._waiting) if len(record.tables) > 1), None)
+            position = next(
+                (i for i, (record, _) in enumerate(self._waiting) if record.tables.keys() > {POLL.name}), None
+            )
             if position is None:
                 return
             full, arrived = self._waiting[position]

@@ -49,6 +49,7 @@ class Feed:
         self.epoch = secrets.token_hex(4)
         self.channels = Channels()
         self.revisions = Revisions()
+        self._busy = False
         self.wakes: set[asyncio.Event] = set()
         self.problem: str | None = None
         self.closing = self._finishing = False
@@ -152,7 +153,7 @@ class Feed:
         try:
             found = await self.gate.ask(lambda reader: self._look(reader, due), lane="feed")
         except Busy as error:
-            log.warning("dashboard: %s; what was read before stays, and is asked for again", error)
+            self._put_off(str(error), due)
             return
         except Unreachable as error:
             self._fail(str(error))
@@ -164,6 +165,7 @@ class Feed:
             log.info("dashboard: the database answers again")
             self.problem = None
             self._refresh_states()
+        self._busy = False
         self.looks += 1
         for channel, universe, loaded in found:
             channel.looked = loop_time()
@@ -192,6 +194,14 @@ class Feed:
             return str(running)
         newest = max(known, key=lambda row: (row["latest_date"], row["days"]), default=None)
         return str(newest["name"]) if newest else None
+
+    def _put_off(self, why: str, due: list[Channel]) -> None:
+        """What was read before stays, and is asked for again; where nothing was read, that is what viewers are told."""
+        if self.problem is not None or any(channel.state is None for channel in due):
+            self._fail(why)
+        elif not self._busy:
+            log.warning("dashboard: %s; what was read before stays, and is asked for again", why)
+            self._busy = True
 
     def _fail(self, problem: str) -> None:
         if self.problem is None:

@@ -82,6 +82,8 @@ class Gate:
 
     async def ask(self, question: Callable[[Reader], T], lane: str = "page") -> T:
         """The answer, from a thread of `lane`. Raises Unreachable or Busy."""
+        if all(connection.silent_s() >= self._timeout_s for connection in self._connections[lane]):
+            raise self._unreachable()  # or what nobody waits for any more would fill the lane
         if self._jobs[lane].qsize() >= WAITING_MAX:
             raise Busy(f"{WAITING_MAX} questions wait for the database")
         loop = asyncio.get_running_loop()
@@ -95,10 +97,13 @@ class Gate:
                     return job.answer.result()  # type: ignore[no-any-return]
                 asked = [job.connection] if job.connection else self._connections[lane]
                 if all(connection.silent_s() >= self._timeout_s for connection in asked):
-                    raise Unreachable(f"{self.role} did not answer within {self._timeout_s:g} s")
+                    raise self._unreachable()
             raise Busy(f"the answer was not ready within {PATIENCE_S[lane]:g} s")
         finally:
             job.answer.cancel()
+
+    def _unreachable(self) -> Unreachable:
+        return Unreachable(f"{self.role} did not answer within {self._timeout_s:g} s")
 
     def _work(self, lane: str, connection: _Connection) -> None:
         while True:

@@ -58,9 +58,10 @@ class Revisions:
         while True:
             newest = self._newest.get(key, _NOTHING)
             known = newest.revision
-            if last < known.last and reader.since < newest.since:  # it sees an older moment than another thread did
-                seen = (each for each in newest.before if (each.last, each.sums) == (last, sums))
-                return next(seen, Revision(next(self._numbers), last, sums))
+            if reader.since < newest.since:  # it sees an older moment than another thread did
+                all_seen = (known, *newest.before)
+                seen = next((each for each in all_seen if (each.last, each.sums) == (last, sums)), None)
+                return seen or (Revision(next(self._numbers), last, sums) if last else Revision())
             found = Revision()
             if last:
                 goes_on = known.last and reader.day_sum(universe, date, known.last) == known.sums
@@ -68,5 +69,6 @@ class Revisions:
             with self._lock:
                 if self._newest.get(key, _NOTHING) is not newest:
                     continue  # another thread was faster: does its revision go on here?
-                self._newest[key] = _Newest(found, reader.since, (known, *newest.before)[:_KEPT])
+                before = newest.before if found == known else (known, *newest.before)[:_KEPT]
+                self._newest[key] = _Newest(found, reader.since, before)
                 return found

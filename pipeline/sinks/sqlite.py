@@ -103,6 +103,7 @@ class SqliteDatabase(Database):
 
     def begin_reading(self) -> None:
         self.execute("BEGIN")
+        self.query("SELECT count(*) FROM sqlite_schema")  # the first read is what fixes the moment
 
     def commit(self) -> None:
         self.execute("COMMIT")

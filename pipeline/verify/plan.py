@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -19,11 +19,11 @@ CLOSE_GRACE = timedelta(minutes=30)
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A session's record; `before`: the last poll time that was journaled before it ("": none)."""
+    """A session's record; `polled`: the poll times that were journaled from then until the next one's."""
 
     session: Session
     interval_s: int
-    before: str = ""
+    polled: Collection[str] = ()
 
 
 def plan(source: str, sessions: Sequence[Planned], outcomes: Mapping[str, str], now: datetime) -> Plan:
@@ -54,9 +54,10 @@ def _points(source: str, sessions: Sequence[Planned]) -> list[datetime]:
     if not regular:
         return []
     points = set(session_grid(regular[-1].session, regular[-1].interval_s))
-    for each, following in pairwise(regular):
-        grid = session_grid(each.session, each.interval_s)
-        points.update(point for point in grid if local_text(point) <= following.before)
+    for each in regular[:-1]:
+        grid = {local_text(point): point for point in session_grid(each.session, each.interval_s)}
+        reached = max(grid.keys() & set(each.polled), default="")
+        points.update(point for text, point in grid.items() if text <= reached)
     return sorted(points)
 
 

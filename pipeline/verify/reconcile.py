@@ -6,6 +6,7 @@ database shows was in the journal before, so a running pipeline cannot look like
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -84,10 +85,11 @@ class _Noted:
     sessions: list[tuple[int, Session, int]] = field(default_factory=list)
 
     def planned(self) -> list[Planned]:
-        """Each session with the last poll that was journaled before it."""
+        """Each session with the polls that were journaled between its record and the next one's."""
+        ends = [*(seq for seq, _, _ in self.sessions), math.inf][1:]
         return [
-            Planned(session, interval_s, max((text for text, at in self.numbers.items() if at < seq), default=""))
-            for seq, session, interval_s in self.sessions
+            Planned(session, interval_s, [text for text, at in self.numbers.items() if seq < at < end])
+            for (seq, session, interval_s), end in zip(self.sessions, ends, strict=True)
         ]
 
 
@@ -114,6 +116,8 @@ class _DayCheck:
             numbered = [(seq, self._record(seq)) for seq in numbers.get(poll_time, ())]
             self._note(numbered)
             gone = oldest is not None and (self._date, poll_time) < oldest
+            if oldest is not None and self._date == oldest[0] and poll_time not in numbers:
+                gone = True  # journaled out of order: a poll at any time, before what the regular start skipped
             expected = expected_rows(numbered, poll_time)
             for part in self._parts:
                 _hold_against(part, poll_time, expected, gone)

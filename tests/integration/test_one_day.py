@@ -10,9 +10,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from pipeline import schema
+from pipeline.dburl import DatabaseUrl
+from pipeline.drain import Drain
 from pipeline.journal import Journal, JournalReader
 from pipeline.model import Answer, Session
 from pipeline.session import local_text, session_grid
+from pipeline.sinks import open_sink
 from pipeline.verify import reconcile
 from pipeline.verify.report import Plan
 from pipeline.wire import decode
@@ -141,6 +145,39 @@ def test_a_restart_with_another_interval_accounts_for_what_the_former_one_still_
     assert outcomes == dict.fromkeys(passed, "skipped") | dict.fromkeys(taken, "taken")
     plan = verified(tmp_path, SESSION.close + timedelta(days=1))
     assert (plan.planned, plan.unplanned, list(plan.missing)) == (len(outcomes), 0, [])
+
+
+@pytest.mark.parametrize("ahead", ["any time", "regular"])
+def test_polls_of_a_clock_that_was_ahead_lengthen_no_former_plan(tmp_path, ahead):
+    """The clock is an hour ahead at the first start, and right from then on; the interval changes twice."""
+    if ahead == "any time":
+        once(tmp_path, OPEN + timedelta(minutes=62, seconds=30))
+    else:
+        play(tmp_path, SESSION, 300, OPEN + timedelta(minutes=60), limit=1500)
+    play(tmp_path, SESSION, 60, OPEN + timedelta(minutes=5), polls=4)
+    play(tmp_path, SESSION, 300, OPEN + timedelta(minutes=11))
+    plan = verified(tmp_path, OPEN + timedelta(days=1))
+    assert (list(plan.missing), plan.unplanned) == ([], 1 if ahead == "any time" else 0)
+
+
+def test_what_was_pruned_of_a_day_begun_at_any_time_is_no_row_too_many(tmp_path):
+    at = OPEN + timedelta(minutes=41, seconds=3)
+    once(tmp_path, at)
+    play(tmp_path, SESSION, 300, IN_SESSION)
+    later = timedelta(days=1)
+    play(tmp_path, Session(SESSION.trade_date + later, OPEN + later, SESSION.close + later, ZONE), 300, OPEN + later)
+    url = DatabaseUrl("sqlite", path=tmp_path / "breadth.db")
+    schema.ensure(url, create=True)
+    drain = Drain(JournalReader(tmp_path), open_sink(url))
+    while drain.step():
+        pass
+    drain.close()
+    with contextlib.closing(
+        Journal.open(tmp_path, "clocked", clock=lambda: at + timedelta(minutes=3, days=7))
+    ) as journal:
+        assert journal.prune(journal.last_seq, timedelta(days=7)) == 2  # the session and the poll, not what was skipped
+    report = reconcile(tmp_path, [url], OPEN + timedelta(days=2))
+    assert report.agrees, report.as_json()
 
 
 def test_polls_at_any_time_leave_what_the_day_lacks_as_it_is(tmp_path):

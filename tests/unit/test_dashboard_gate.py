@@ -12,6 +12,8 @@ from datetime import date
 import pytest
 
 from pipeline.dashboard import gate as gates
+from pipeline.dashboard.channel import Channel
+from pipeline.dashboard.feed import Feed
 from pipeline.dashboard.gate import Busy, Gate, Unreachable
 from pipeline.dashboard.load import NotFound
 from pipeline.dburl import DatabaseUrl
@@ -101,3 +103,36 @@ def test_a_query_without_an_answer_makes_the_database_unreachable_to_all_who_wai
             assert "did not answer within 0.3 s" in str(problem)
     finally:
         thawed.set()
+
+
+def test_a_hung_database_is_told_at_once_to_those_who_ask_later(day):
+    thawed = threading.Event()
+
+    def frozen(url: DatabaseUrl):
+        thawed.wait(20)
+        return open_database(url, readonly=True)
+
+    gate = Gate([day.url], opener=frozen, timeout_s=0.2)
+    try:
+        for _ in range(gates.WAITING_MAX + 2):  # the first wait, and none of them stays in the lane
+            with pytest.raises(Unreachable):
+                ask(gate, lambda reader: reader.polls("u", DAY))
+    finally:
+        thawed.set()
+
+
+def test_what_viewers_have_stays_while_an_answer_is_not_ready_and_that_is_told_once(caplog, monkeypatch):
+    monkeypatch.setattr(Feed, "_refresh_states", lambda feed: None)
+
+    class Slow:
+        async def ask(self, question, lane):
+            raise Busy("the answer was not ready within 10 s")
+
+    feed = Feed(Slow(), None, None)
+    shown, new = Channel("u", "u", None, state={}), Channel("v", "v", None)
+    for _ in range(3):
+        run(feed._look_at_database([shown]))
+    assert feed.problem is None
+    assert caplog.text.count("not ready within 10 s") == 1
+    run(feed._look_at_database([shown, new]))
+    assert feed.problem == "the answer was not ready within 10 s", "a viewer who has nothing yet is told why"

@@ -66,13 +66,47 @@ def test_an_older_moment_that_nobody_saw_is_a_revision_of_its_own_and_ends_none(
     assert revisions.of(reader_now(), "u", DAY).number == newer.number
 
 
+def test_an_older_moment_has_the_revision_that_it_had_however_often_others_asked_since(day, reader_now):
+    revisions = Revisions()
+    first = revisions.of(reader_now(), "u", DAY)
+    older = reader_now()
+    poll(day, 1)
+    for _ in range(40):
+        revisions.of(reader_now(), "u", DAY)
+    assert revisions.of(older, "u", DAY) == first
+
+
+def test_the_moment_before_the_first_poll_has_revision_0(day, reader_now):
+    revisions = Revisions()
+    remove(day, 0)
+    older = reader_now()
+    poll(day, 0)
+    assert revisions.of(reader_now(), "u", DAY).number
+    assert revisions.of(older, "u", DAY).number == 0
+
+
+def test_an_older_moment_with_a_poll_that_is_gone_never_has_the_number_of_what_is_left(day, reader_now):
+    revisions = Revisions()
+    poll(day, 1)
+    both = revisions.of(reader_now(), "u", DAY)
+    older = reader_now()
+    remove(day, 1)
+    left = revisions.of(reader_now(), "u", DAY)
+    assert revisions.of(older, "u", DAY) == both
+    assert left.number == revisions.number("u", DAY) != both.number
+
+
+def remove(day: MarketDay, number: int) -> None:
+    with closing(open_database(day.url, readonly=False)) as database:
+        for table in ("pipeline_poll", "intraday_advance_decline"):
+            assert database.execute(f"DELETE FROM {table} WHERE poll_time LIKE ?", (f"%{day.at(number):%H:%M:%S}",))
+
+
 def test_a_day_that_lost_its_last_poll_is_another_revision(day, reader_now):
     poll(day, 1)
     revisions = Revisions()
     before = revisions.of(reader_now(), "u", DAY)
-    with closing(open_database(day.url, readonly=False)) as database:
-        for table in ("pipeline_poll", "intraday_advance_decline"):
-            assert database.execute(f"DELETE FROM {table} WHERE poll_time LIKE ?", (f"%{day.at(1):%H:%M:%S}",))
+    remove(day, 1)
     after = revisions.of(reader_now(), "u", DAY)
     assert after.number not in (0, before.number)
     assert revisions.of(reader_now(), "u", DAY).number == after.number

@@ -12,7 +12,7 @@ from pipeline.clock import SystemClock
 from pipeline.errors import JournalFullError
 from pipeline.intake import Intake
 from pipeline.journal import Journal
-from tests.unit.days import opening, session
+from tests.unit.days import opening, poll, session
 from tests.unit.journals import STREAM, contents, record
 
 
@@ -48,6 +48,23 @@ def test_words_of_the_supervisor_do_not_end_the_fetcher_while_its_disk_is_full(i
     assert intake.append(record(3))
     assert intake.report()["journal"]["last_seq"] == 4
     assert caplog.text.count("polls wait in memory") == caplog.text.count("there is room again") == 1
+
+
+def test_beyond_what_memory_holds_polls_are_told_as_failed_and_the_session_stays_whole(intake, tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise JournalFullError("no room on the disk")
+
+    day = [opening(), poll(0), poll(1)]
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "append", full)
+        patch.setattr("pipeline.intake.MAX_WAITING_ROWS", day[0].row_count + day[2].row_count + 1)
+        for each in day:
+            assert not intake.append(each)
+    assert intake.append(poll(2))
+    found = contents(tmp_path / "state")
+    assert [each.tables for each in (found[0], found[2])] == [day[0].tables, day[2].tables]
+    assert list(found[1].tables) == ["pipeline_poll"]
+    assert found[1].tables["pipeline_poll"][0][3] == "failed"
 
 
 def test_a_session_is_journaled_once_and_again_when_another_came_between(intake, tmp_path):
