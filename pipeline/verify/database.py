@@ -231,7 +231,8 @@ class DayOfDatabase:
         sources = self._database.query(f"SELECT source FROM {SNAPSHOT.name} WHERE {where}", at)
         if sources:
             return sources[0][0] in (API_SOURCE, SEED_SOURCE)
-        return not self._number(f"SELECT COUNT(*) FROM {POLL.name} WHERE {where}", at)
+        poll, stocks = (self._number(f"SELECT COUNT(*) FROM {t.name} WHERE {where}", at) for t in (POLL, STOCK))
+        return bool(stocks and not poll)
 
     def _letters_of(self, seqs: set[int]) -> dict[tuple[int, str, int], bool]:
         """{(record, table, row of it): whether its letter was dropped by hand}."""

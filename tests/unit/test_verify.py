@@ -91,6 +91,12 @@ def test_a_whole_day_agrees_while_its_writer_is_up_and_after(journal, url):
          "VALUES ('nifty50', '2026-11-26', '2026-11-26 09:17:00', 'taken')", "extra", 1),
         ("INSERT INTO pipeline_poll (universe, trade_date, poll_time, outcome) "
          "VALUES ('nifty50', '2026-11-20', '2026-11-20 09:17:00', 'taken')", "extra", 1),
+        ("INSERT INTO pipeline_session (universe, trade_date, timezone, session_open, session_close, interval_s, "
+         "source) VALUES ('nifty50', '2026-11-20', 'Asia/Kolkata', '2026-11-20 09:15:00', '2026-11-20 09:45:00', 300, "
+         "'yahoo')", "extra", 1),
+        ("INSERT INTO intraday_sector_breadth (universe, trade_date, poll_time, sector, advances, declines, unchanged, "
+         "total_stocks, universe_size) VALUES ('nifty50', '2026-11-26', '2026-11-26 09:17:00', 'Odd', 1, 0, 0, 1, 1)",
+         "extra", 1),
         ("UPDATE intraday_sector_breadth SET sector = 'New' WHERE sector = 'Odd' AND poll_time LIKE '%09:40:00'",
          "missing", 1),
     ],
