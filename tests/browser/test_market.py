@@ -9,7 +9,7 @@ import re
 import urllib.request
 from datetime import timedelta
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser import stage
 from tests.browser.conftest import recent, values
@@ -209,6 +209,20 @@ def test_tables_and_chart_are_exported(recorded, visitor, stored):
         for name in ("advances", "declines", "net_volume"):
             assert float(polls[-1][name]) == last[name], name
         assert len(sectors) == page.locator(".sectors tbody tr").count()
+
+
+def test_chart_and_polls_can_be_taken_along_once_they_are_there(recorded, visitor):
+    held: list[Route] = []
+    with visitor() as viewer:
+        viewer.context.route("**/api/v1/series*", lambda route: held.append(route))
+        page = opened(viewer, recorded)
+        png, polls = page.locator("#chart-png"), page.locator("#series-csv")
+        expect(png).to_be_disabled()
+        expect(polls).to_be_disabled()
+        held[0].continue_()
+        for button in (png, polls):
+            with page.expect_download():
+                button.click()
 
 
 def test_a_symbol_of_html_is_text_everywhere(recorded, visitor):

@@ -52,6 +52,7 @@ export class LineChart {
     this.details = h("details", { class: "behind" }, this.summary, this.tableBox);
     this.element = h("div", { class: "chart" }, this.stage, h("div", { class: "chart-foot" }, this.readout, this.details));
     this.at = null;
+    this.drawn = new Promise((done) => (this.tellDrawn = done));
     this.draw = oncePerFrame(() => this.paint());
     this.listen();
   }
@@ -93,6 +94,7 @@ export class LineChart {
     const shape = JSON.stringify([effectiveTheme(), preferences().palette, option.yAxis.length, option.series.map(({ name }) => name)]);
     this.chart.setOption(option, { notMerge: shape !== this.shape });
     this.shape = shape;
+    this.tellDrawn();
     setAttribute(this.stage, "aria-valuemin", "0");
     setAttribute(this.stage, "aria-valuemax", String(Math.max(0, this.model.x.length - 1)));
     this.tell();
@@ -245,6 +247,7 @@ export class LineChart {
 
   /** The chart as a PNG under its title, its legend and a note, for saving. */
   async image(title, note) {
+    await this.drawn; // one that was asked for before the first drawing comes after it
     await this.paint();
     const drawn = this.chart.renderToCanvas({ pixelRatio: 2, backgroundColor: css("--panel") });
     const head = 92;

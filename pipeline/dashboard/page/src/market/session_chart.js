@@ -17,10 +17,15 @@ export class SessionChart {
     this.title = h("h2", { text: "Net advances" });
     this.legend = h("div", { class: "legend note", "aria-hidden": "true" });
     this.chart = new LineChart({ label: "Session chart; arrow keys move between polls", height: 300, left: 50 });
-    const png = h("button", { type: "button", class: "button", id: "chart-png", on: { click: toPng }, text: "PNG" });
-    const csv = h("button", { type: "button", class: "button", id: "series-csv", on: { click: toCsv }, text: "CSV" });
+    const take = (id, click, text) => h("button", { type: "button", class: "button", id, disabled: true, on: { click }, text });
+    this.takes = [take("chart-png", toPng, "PNG"), take("series-csv", toCsv, "CSV")];
     this.element = h("section", { class: "panel session-chart", "aria-label": "Session chart" },
-      h("div", { class: "panel-head" }, this.title, this.legend, this.lines.element, png, csv), this.chart.element);
+      h("div", { class: "panel-head" }, this.title, this.legend, this.lines.element, ...this.takes), this.chart.element);
+  }
+
+  /** Whether there is something to take along. */
+  offer(filled) {
+    for (const button of this.takes) button.disabled = !filled;
   }
 
   /** `days`: of the series, oldest first; `until`: the replayed second of the last day, or null. */

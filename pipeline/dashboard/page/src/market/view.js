@@ -45,6 +45,7 @@ export class MarketView {
     const all = changed.has("preferences") || changed.has("route");
     if (all || changed.has("replay") || changed.has("day")) this.replay.update();
     if (all || changed.has("day")) this.showSnapshot(shown);
+    this.chart.offer(Boolean(series));
     if (series) this.showSeries(series, replay, all);
   }
 
